@@ -1,0 +1,1 @@
+"""The MLP-Mixer and its checkpoints. Knows no window, no thread and no network."""

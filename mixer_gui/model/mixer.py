@@ -1,0 +1,231 @@
+"""MLP-Mixer (Tolstikhin et al. 2021, arXiv 2105.01601) on one page.
+
+Field names are timm's, which are the Hub's checkpoint keys. Nothing here knows files, devices or windows.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple, cast
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mixer_gui.records import Gelu, MixerGuiError, PatchGrid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixerConfig:
+    """The shape of a Mixer, in the paper's words.
+
+    `image_size` is (height, width) in pixels. `dropout` and `stochastic_depth` act in training only.
+    Raises MixerGuiError where the numbers do not fit together.
+    """
+
+    image_size: tuple[int, int] = (224, 224)
+    patch_size: int
+    num_blocks: int
+    hidden_dim: int
+    tokens_mlp_dim: int
+    channels_mlp_dim: int
+    num_classes: int = 1000
+    gelu: Gelu = Gelu.EXACT
+    layer_norm_eps: float = 1e-6
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+
+    def __post_init__(self) -> None:
+        height, width = self.image_size
+        for name in ("patch_size", "num_blocks", "hidden_dim", "tokens_mlp_dim", "channels_mlp_dim", "num_classes"):
+            if getattr(self, name) < 1:
+                raise MixerGuiError(f"A Mixer needs {name} of at least 1, not {getattr(self, name)}.")
+        if height < 1 or width < 1 or height % self.patch_size or width % self.patch_size:
+            raise MixerGuiError(
+                f"An image of {height}×{width} pixels cannot be cut into patches of "
+                f"{self.patch_size}×{self.patch_size}: both edges must be multiples of {self.patch_size}."
+            )
+        if not (0.0 <= self.dropout < 1.0 and 0.0 <= self.stochastic_depth < 1.0):
+            raise MixerGuiError(
+                f"Rates lie in 0…1: dropout is {self.dropout}, stochastic depth {self.stochastic_depth}."
+            )
+
+    @property
+    def grid(self) -> PatchGrid:
+        return PatchGrid(self.image_size[0] // self.patch_size, self.image_size[1] // self.patch_size)
+
+
+class Record(IntEnum):
+    """How much a forward pass keeps for the explanations."""
+
+    NONE = 0  # logits only
+    MAPS = 1  # what the default window shows
+    FULL = 2  # and what pointing at a patch or a class needs
+
+
+class Recording(NamedTuple):
+    """What one forward pass left behind; B pictures, L layers, N patches, C channels, T token-mixing units.
+
+    MAPS fills the first five, FULL all. Per-layer tensors of FULL come as tuples of length L: stacking
+    them would copy tens of megabytes that are already where they are needed.
+    """
+
+    update_norm: Tensor | None = None  # (B, L, N) norm of each token-mixing update
+    token_norm: Tensor | None = None  # (B, L, N) norm of the token it was added to
+    gelu_slope: Tensor | None = None  # (B, L, T) mean over channels of GELU'(h)
+    layer_features: Tensor | None = None  # (B, L, C) final norm and mean pooling of each layer's output, fp32
+    final_tokens: Tensor | None = None  # (B, N, C) after the final norm, fp32
+    hidden: tuple[Tensor, ...] = ()  # L times (B, T, C): h = W1·LN(x) + b1 of token mixing
+    stem: Tensor | None = None  # (B, N, C)
+    token_updates: tuple[Tensor, ...] = ()  # L times (B, N, C)
+    channel_updates: tuple[Tensor, ...] = ()  # L times (B, N, C)
+    output: Tensor | None = None  # (B, N, C) of the last block, before the final norm
+
+
+class PatchEmbedding(nn.Module):
+    """Cut into patches, one linear map for all: a convolution whose kernel equals its stride."""
+
+    def __init__(self, config: MixerConfig) -> None:
+        super().__init__()
+        self.patch_size = config.patch_size
+        self.proj = nn.Conv2d(3, config.hidden_dim, config.patch_size, config.patch_size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, N, C)."""
+        p = self.patch_size
+        patches = rearrange(images, "b c (rows p) (columns q) -> b (rows columns) (c p q)", p=p, q=p)
+        return functional.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+
+
+class MixingMlp(nn.Module):
+    """linear -> GELU -> linear; which axis it mixes is up to the subclass."""
+
+    def __init__(self, features: int, hidden: int, config: MixerConfig) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(features, hidden)
+        self.fc2 = nn.Linear(hidden, features)
+        self.gelu = config.gelu
+        self.dropout = nn.Dropout(config.dropout)
+
+
+class ChannelMixing(MixingMlp):
+    """The same MLP over the channels of every patch: a 1×1 convolution."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, N, C) -> (B, N, C)."""
+        hidden = functional.gelu(self.fc1(tokens), approximate=self.gelu)
+        return cast(Tensor, self.dropout(self.fc2(self.dropout(hidden))))
+
+
+class TokenMixing(MixingMlp):
+    """The same MLP over the patches of every channel, without transposes: `weight @ tokens` mixes patches."""
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, N, C) -> the update (B, N, C) and the hidden layer h (B, T, C) before its GELU."""
+        hidden = mix_patches(self.fc1, tokens)
+        update = mix_patches(self.fc2, self.dropout(functional.gelu(hidden, approximate=self.gelu)))
+        return self.dropout(update), hidden
+
+
+def mix_patches(linear: nn.Linear, tokens: Tensor) -> Tensor:
+    """Apply `linear` to the patch axis: (B, N, C) -> (B, M, C) = weight (M, N) @ tokens + bias[:, None]."""
+    bias = linear.bias[:, None]
+    if tokens.shape[0] == 1:  # one matrix product with the bias fused; the batched one is slower on CPUs
+        return torch.addmm(bias, linear.weight, tokens[0])[None]
+    return torch.baddbmm(bias, linear.weight.expand(tokens.shape[0], -1, -1), tokens)
+
+
+class MixerBlock(nn.Module):
+    def __init__(self, config: MixerConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.hidden_dim, config.layer_norm_eps)
+        self.mlp_tokens = TokenMixing(config.grid.count, config.tokens_mlp_dim, config)
+        self.norm2 = nn.LayerNorm(config.hidden_dim, config.layer_norm_eps)
+        self.mlp_channels = ChannelMixing(config.hidden_dim, config.channels_mlp_dim, config)
+        self.stochastic_depth = config.stochastic_depth
+
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(B, N, C) -> output, token update, channel update (all (B, N, C)) and hidden (B, T, C)."""
+        token_update, hidden = self.mlp_tokens(self.norm1(tokens))
+        token_update = self.drop_path(token_update)
+        tokens = tokens + token_update
+        channel_update = self.drop_path(self.mlp_channels(self.norm2(tokens)))
+        return tokens + channel_update, token_update, channel_update, hidden
+
+    def drop_path(self, update: Tensor) -> Tensor:
+        """Stochastic depth (Huang et al. 2016): in training, drop the whole update of some pictures."""
+        if not self.training or self.stochastic_depth == 0.0:
+            return update
+        keep = 1.0 - self.stochastic_depth
+        return update * update.new_empty(update.shape[0], 1, 1).bernoulli_(keep).div_(keep)
+
+
+class MlpMixer(nn.Module):
+    """Patches -> L Mixer blocks -> LayerNorm -> mean over patches -> linear head.
+
+    The final norm, pooling and head run in fp32 whatever the dtype of the rest: in bf16, evidence and
+    logit would differ by 2.4e-3.
+    """
+
+    def __init__(self, config: MixerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = PatchEmbedding(config)
+        self.blocks = nn.ModuleList(MixerBlock(config) for _ in range(config.num_blocks))
+        self.norm = nn.LayerNorm(config.hidden_dim, config.layer_norm_eps)
+        self.head = nn.Linear(config.hidden_dim, config.num_classes)
+
+    def forward(self, images: Tensor, record: Record = Record.NONE) -> tuple[Tensor, Recording]:
+        """Logits (B, classes) in fp32 and the recording.
+
+        `images`: (B, 3, H, W), normalised, in the dtype of the stem; H and W as configured. Nothing inside
+        waits for the device, so the pass can be captured as a CUDA graph; a captured graph's outputs are
+        static buffers that its caller has to clone.
+        """
+        if tuple(images.shape[2:]) != self.config.image_size:
+            raise MixerGuiError(
+                "This Mixer sees pictures of {}×{} pixels, not {}×{}.".format(
+                    *self.config.image_size, *images.shape[2:]
+                )
+            )
+        tokens = stem = self.stem(images)
+        token_norms, update_norms, slopes, features = [], [], [], []
+        hiddens, token_updates, channel_updates = [], [], []
+        for block in self.blocks:
+            before = tokens
+            tokens, token_update, channel_update, hidden = block(before)
+            if record >= Record.MAPS:
+                update_norms.append(torch.linalg.vector_norm(token_update, dim=-1))
+                token_norms.append(torch.linalg.vector_norm(before, dim=-1))
+                slopes.append(gelu_slope(hidden, self.config.gelu).mean(-1))
+                features.append(self.norm(tokens.float()).mean(1))
+            if record >= Record.FULL:
+                hiddens.append(hidden)
+                token_updates.append(token_update)
+                channel_updates.append(channel_update)
+        final_tokens = self.norm(tokens.float())
+        logits = self.head(final_tokens.mean(1))
+        if record == Record.NONE:
+            return logits, Recording()
+        recording = Recording(
+            torch.stack(update_norms, 1),
+            torch.stack(token_norms, 1),
+            torch.stack(slopes, 1),
+            torch.stack(features, 1),
+            final_tokens,
+        )
+        if record == Record.FULL:
+            recording = recording._replace(
+                hidden=tuple(hiddens),
+                stem=stem,
+                token_updates=tuple(token_updates),
+                channel_updates=tuple(channel_updates),
+                output=tokens,
+            )
+        return logits, recording
+
+
+def gelu_slope(hidden: Tensor, gelu: Gelu) -> Tensor:
+    """GELU'(h), elementwise, in one fused kernel (the backward of GELU for a gradient of one)."""
+    ones = hidden.new_ones(1).expand_as(hidden)
+    return cast(Tensor, torch.ops.aten.gelu_backward(ones, hidden, approximate=gelu.value))

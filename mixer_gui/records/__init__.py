@@ -1,0 +1,88 @@
+"""Frozen data that crosses zones.
+
+Imports nothing else of the project and no heavy package, so that every zone and process may import it.
+"""
+
+from mixer_gui.records.errors import Failure, MixerGuiError
+from mixer_gui.records.models import (
+    Assumptions,
+    CheckpointInfo,
+    ClassNames,
+    DeviceInfo,
+    DevicePreference,
+    Gelu,
+    InspectRequest,
+    ModelInspected,
+    ModelReady,
+    ModelRef,
+)
+from mixer_gui.records.pictures import (
+    AddressSource,
+    BytesSource,
+    CropMode,
+    DecodedPicture,
+    DecodeJob,
+    FileSource,
+    Frame,
+    Framing,
+    FramingKind,
+    Interpolation,
+    NetworkInput,
+    PatchGrid,
+    PictureSource,
+    Preprocessing,
+    Rect,
+)
+from mixer_gui.records.requests import ClassifyRequest, ClassRequest, PatchRequest, Priority
+from mixer_gui.records.results import (
+    ClassReport,
+    FrameReady,
+    PatchReport,
+    Prediction,
+    Progress,
+    Report,
+    SourcesFound,
+    Timings,
+)
+
+__all__ = [
+    "AddressSource",
+    "Assumptions",
+    "BytesSource",
+    "CheckpointInfo",
+    "ClassNames",
+    "ClassReport",
+    "ClassRequest",
+    "ClassifyRequest",
+    "CropMode",
+    "DecodeJob",
+    "DecodedPicture",
+    "DeviceInfo",
+    "DevicePreference",
+    "Failure",
+    "FileSource",
+    "Frame",
+    "FrameReady",
+    "Framing",
+    "FramingKind",
+    "Gelu",
+    "InspectRequest",
+    "Interpolation",
+    "MixerGuiError",
+    "ModelInspected",
+    "ModelReady",
+    "ModelRef",
+    "NetworkInput",
+    "PatchGrid",
+    "PatchReport",
+    "PatchRequest",
+    "PictureSource",
+    "Prediction",
+    "Preprocessing",
+    "Priority",
+    "Progress",
+    "Rect",
+    "Report",
+    "SourcesFound",
+    "Timings",
+]

@@ -1,0 +1,54 @@
+"""What the window asks the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from mixer_gui.records.models import DevicePreference, ModelRef
+from mixer_gui.records.pictures import Framing, PictureSource
+
+
+class Priority(IntEnum):
+    """Which request the engine serves first; lower is sooner."""
+
+    POINTER = 0
+    LIVE = 1
+    DROPPED = 2
+    FOLDER = 3
+    BACKGROUND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyRequest:
+    """Classify one picture; everything it needs was captured when it was made.
+
+    `id` is unique in the process; `view` is the place that asked and judges staleness by id.
+    """
+
+    id: int
+    view: str
+    priority: Priority
+    source: PictureSource
+    model: ModelRef
+    framing: Framing = field(default_factory=Framing)
+    device: DevicePreference = DevicePreference.AUTO
+    top_k: int = 20
+    display_edge: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRequest:
+    """What patch `patch` of layer `layer` (both from 0) reads from and writes to."""
+
+    report_id: int
+    layer: int
+    patch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRequest:
+    """Evidence and contributions for class `index`."""
+
+    report_id: int
+    index: int

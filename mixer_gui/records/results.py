@@ -1,0 +1,127 @@
+"""What the engine answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mixer_gui.records.models import CheckpointInfo, DeviceInfo
+from mixer_gui.records.pictures import FileSource, Frame, Framing, PictureSource, Rect
+from mixer_gui.records.requests import ClassRequest, PatchRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One class of a ranking. `logit` is raw; `probability` is softmax(logit / temperature)."""
+
+    index: int
+    wnid: str | None
+    label: str
+    probability: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds of each stage."""
+
+    decode: float
+    preprocess: float
+    forward: float
+    explain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the network said of one picture, and where its layers mixed tokens.
+
+    With L layers, N patches and k ranked classes, all arrays float32 and read-only:
+    `update` and `relative_update` (L, N): norm of each token-mixing update, and the same over the norm
+    of the token it was added to. `evidence` and `centred_evidence` (k, N), in the order of
+    `predictions`: raw class evidence, and the same less the probability-weighted mean over classes.
+    `lens`: for each layer the five classes the head would name if the network stopped there.
+    """
+
+    id: int
+    view: str
+    source: PictureSource
+    predictions: tuple[Prediction, ...]
+    update: NDArray[np.float32]
+    relative_update: NDArray[np.float32]
+    evidence: NDArray[np.float32]
+    centred_evidence: NDArray[np.float32]
+    lens: tuple[tuple[Prediction, ...], ...]
+    seen: Rect
+    picture_width: int
+    picture_height: int
+    framing: Framing
+    model: CheckpointInfo
+    device: DeviceInfo
+    timings_ms: Timings
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatchReport:
+    """One patch of one layer; all arrays float32 (N,), read-only.
+
+    `reads` is row `patch` of the mixing matrix, `writes` its column; both signed, exact as the mean
+    of the Jacobian over channels. `energy` is the root mean square over channels of the reading.
+    """
+
+    request: PatchRequest
+    reads: NDArray[np.float32]
+    writes: NDArray[np.float32]
+    energy: NDArray[np.float32]
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """One class of one report; arrays float32 and read-only.
+
+    `evidence`, `centred_evidence` (N,): as in Report. `token_mixing`, `channel_mixing` (L, N) and
+    `stem` (N,): direct contributions per patch. The mean over patches of their sum, plus `constant`,
+    is the logit.
+    """
+
+    request: ClassRequest
+    prediction: Prediction
+    evidence: NDArray[np.float32]
+    centred_evidence: NDArray[np.float32]
+    token_mixing: NDArray[np.float32]
+    channel_mixing: NDArray[np.float32]
+    stem: NDArray[np.float32]
+    constant: float
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameReady:
+    """The picture of a request was decoded; its report follows when the model has run."""
+
+    request_id: int
+    view: str
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesFound:
+    """The pictures behind dropped or opened paths; `left_out` counts those beyond the limit."""
+
+    sources: tuple[FileSource, ...]
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a stage of a request is; `total_bytes` is None where unknown."""
+
+    request_id: int
+    stage: str
+    done_bytes: int = 0
+    total_bytes: int | None = None

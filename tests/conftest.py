@@ -1,0 +1,59 @@
+"""What every test gets: its own home, no display, no CUDA where there is none. Imports neither torch nor Qt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything imports Qt
+
+HOMES = {
+    "HOME": "home",
+    "USERPROFILE": "home",
+    "APPDATA": "config",
+    "LOCALAPPDATA": "data",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_STATE_HOME": "state",
+    "XDG_RUNTIME_DIR": "runtime",
+    "HF_HOME": "huggingface",
+}
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, caches and downloads of a test lie in a folder of its own; returns that folder."""
+    root = tmp_path_factory.mktemp("own-home")
+    for variable, name in HOMES.items():
+        folder = root / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        monkeypatch.setenv(variable, str(folder))
+    return root
+
+
+@pytest.fixture
+def tiny_checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """`tiny_checkpoint(dialect="timm", name="tiny", **changes)` writes a random 16-patch Mixer as a Hub folder.
+
+    `changes` are values of `config.json` (`pretrained_cfg={…}` replaces those of the same names there).
+    """
+    # Here, so that collecting tests which need no torch does not wait for it.
+    from checkpoints import random_mixer, tiny_config, write_hub_folder
+
+    def write(dialect: str = "timm", name: str = "tiny", **changes: object) -> Path:
+        return write_hub_folder(random_mixer(tiny_config()), tmp_path / name, dialect, **changes)
+
+    return write
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") is None:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device, and there is none here")
