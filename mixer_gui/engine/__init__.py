@@ -1,0 +1,1 @@
+"""Runs a model: device, classification, report cache, priorities. Knows no window."""

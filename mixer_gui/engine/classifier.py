@@ -1,0 +1,220 @@
+"""One checkpoint on one device: pixels in, reports out. Owned by the engine thread; knows no queue."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mixer_gui.engine.device import choose_device
+from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
+from mixer_gui.explain.lens import lens_logits
+from mixer_gui.explain.mixing import reading_energy, reads, writes
+from mixer_gui.model.checkpoint import Checkpoint
+from mixer_gui.model.mixer import Record, Recording, TokenMixing
+from mixer_gui.records import (
+    CheckpointInfo,
+    ClassifyRequest,
+    ClassReport,
+    ClassRequest,
+    DecodedPicture,
+    DeviceInfo,
+    DevicePreference,
+    MixerGuiError,
+    PatchReport,
+    PatchRequest,
+    Prediction,
+    Report,
+    Timings,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LENS_CLASSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What queries about one report need; stays on the device."""
+
+    recording: Recording
+    probabilities: Tensor  # (classes,)
+    logits: Tensor  # (classes,)
+    classifier: "Classifier"
+
+    @property
+    def size_bytes(self) -> int:
+        tensors = [self.probabilities, self.logits]
+        for field in self.recording:
+            tensors.extend(field if isinstance(field, tuple) else () if field is None else (field,))
+        return sum(tensor.nbytes for tensor in tensors)
+
+
+class Ranking(NamedTuple):
+    """Logits of one row, scaled and ranked."""
+
+    probabilities: Tensor
+    top: Tensor
+    predictions: tuple[Prediction, ...]
+
+
+class Classifier:
+    """A model with its weights on a device."""
+
+    def __init__(self, checkpoint: Checkpoint, preference: DevicePreference) -> None:
+        self.info: CheckpointInfo = checkpoint.info
+        self.device, self.device_info = choose_device(preference)
+        self.model = checkpoint.model.to(self.device)
+        self._mean = torch.tensor(self.info.preprocessing.mean, device=self.device)[:, None, None]
+        self._std = torch.tensor(self.info.preprocessing.std, device=self.device)[:, None, None]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(parameter.nbytes for parameter in self.model.parameters())
+
+    def move(self, preference: DevicePreference) -> DeviceInfo:
+        """Take the weights to another device; earlier details stay where they are and are void."""
+        self.device, self.device_info = choose_device(preference)
+        self.model.to(self.device)
+        self._mean, self._std = self._mean.to(self.device), self._std.to(self.device)
+        return self.device_info
+
+    @torch.inference_mode()
+    def forward(self, pixels: "NDArray[np.uint8]", record: Record) -> tuple[Tensor, Recording]:
+        """uint8 (B, H, W, 3) -> logits (B, classes) and the recording, both on the device.
+
+        Normalises as torchvision does: to 0…1, then mean and std per channel.
+        """
+        # torch has no read-only tensors and warns of read-only arrays; the copy also is what is uploaded.
+        images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
+        images = ((images.float() / 255.0) - self._mean) / self._std
+        logits, recording = self.model(images.contiguous(), record)
+        return logits, recording
+
+    @torch.inference_mode()
+    def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> tuple[Report, Detail]:
+        """Run one picture and explain it; `record` is MAPS or FULL."""
+        if decoded.network_input is None:
+            raise ValueError("the picture was decoded without preprocessing")
+        started = time.perf_counter()
+        logits, recording = self.forward(decoded.network_input.pixels[None], record)
+        row = logits[0].cpu()  # waits for the device
+        forwarded = time.perf_counter()
+        if not bool(torch.isfinite(row).all()):
+            raise MixerGuiError(
+                f"{self.info.name} gave results that are not numbers for {request.source.name}. "
+                "Its weights may be damaged: get the model again, or choose another."
+            )
+        report = self._report(request, decoded, logits[0], recording, forwarded - started, forwarded)
+        scaled = torch.softmax(logits[0] / self.info.temperature, -1)
+        return report, Detail(recording, scaled, logits[0], self)
+
+    def rank(self, logits: Tensor, count: int) -> Ranking:
+        """Softmax with the checkpoint's temperature and the `count` most probable classes."""
+        probabilities = torch.softmax(logits.float() / self.info.temperature, -1)
+        top = probabilities.topk(min(count, self.info.classes))
+        rows = zip(top.indices.tolist(), top.values.tolist(), logits[top.indices].tolist(), strict=True)
+        return Ranking(probabilities, top.indices, tuple(self._prediction(*row) for row in rows))
+
+    def _prediction(self, index: int, probability: float, logit: float) -> Prediction:
+        names = self.info.names
+        return Prediction(index, names.wnid(index), names.label(index), probability, logit)
+
+    def _report(
+        self,
+        request: ClassifyRequest,
+        decoded: DecodedPicture,
+        logits: Tensor,
+        recording: Recording,
+        forward_s: float,
+        started: float,
+    ) -> Report:
+        update, token, features, final = (
+            recording.update_norm,
+            recording.token_norm,
+            recording.layer_features,
+            recording.final_tokens,
+        )
+        if update is None or token is None or features is None or final is None or decoded.network_input is None:
+            raise ValueError("a report needs a recording")
+        ranking = self.rank(logits, request.top_k)
+        evidence = class_evidence(self.model, final[0], ranking.top)
+        centred = evidence - expected_evidence(self.model, final[0], ranking.probabilities)
+        lens = lens_logits(self.model, features[0]).cpu()
+        return Report(
+            id=request.id,
+            view=request.view,
+            source=request.source,
+            predictions=ranking.predictions,
+            update=read_only(update[0]),
+            relative_update=read_only(update[0].float() / token[0].float().clamp_min(1e-12)),
+            evidence=read_only(evidence),
+            centred_evidence=read_only(centred),
+            lens=tuple(self.rank(layer, LENS_CLASSES).predictions for layer in lens),
+            seen=decoded.network_input.seen,
+            picture_width=decoded.frame.width,
+            picture_height=decoded.frame.height,
+            framing=request.framing,
+            model=self.info,
+            device=self.device_info,
+            timings_ms=Timings(
+                decoded.decode_ms,
+                decoded.preprocess_ms,
+                forward_s * 1e3,
+                (time.perf_counter() - started) * 1e3,
+            ),
+            notices=decoded.frame.remarks,
+        )
+
+
+@torch.inference_mode()
+def answer_patch(request: PatchRequest, detail: Detail) -> PatchReport:
+    """What one patch of one layer reads from and writes to. Raises ValueError without a FULL recording."""
+    started = time.perf_counter()
+    recording = detail.recording
+    if recording.gelu_slope is None or not recording.hidden:
+        raise ValueError("a patch query needs a FULL recording")
+    mixing = detail.classifier.model.blocks[request.layer].mlp_tokens
+    if not isinstance(mixing, TokenMixing):
+        raise TypeError("token mixing expected")
+    slope = recording.gelu_slope[0, request.layer]
+    return PatchReport(
+        request,
+        read_only(reads(mixing, slope, request.patch)),
+        read_only(writes(mixing, slope, request.patch)),
+        read_only(reading_energy(mixing, recording.hidden[request.layer][0], request.patch)),
+        (time.perf_counter() - started) * 1e3,
+    )
+
+
+@torch.inference_mode()
+def answer_class(request: ClassRequest, detail: Detail) -> ClassReport:
+    """Evidence and direct contributions for one class. Raises ValueError without a FULL recording."""
+    started = time.perf_counter()
+    classifier, recording, index = detail.classifier, detail.recording, request.index
+    if recording.final_tokens is None:
+        raise ValueError("a class query needs a FULL recording")
+    tokens = recording.final_tokens[0]
+    evidence = class_evidence(classifier.model, tokens, torch.tensor([index], device=tokens.device))[0]
+    contributions = direct_contributions(classifier.model, recording, index)
+    return ClassReport(
+        request,
+        classifier._prediction(index, float(detail.probabilities[index]), float(detail.logits[index])),
+        read_only(evidence),
+        read_only(evidence - expected_evidence(classifier.model, tokens, detail.probabilities)),
+        read_only(contributions.token_mixing),
+        read_only(contributions.channel_mixing),
+        read_only(contributions.stem),
+        float(contributions.constant),
+        (time.perf_counter() - started) * 1e3,
+    )
+
+
+def read_only(tensor: Tensor) -> "NDArray[np.float32]":
+    """A float32 array of its own memory, which nobody can write to."""
+    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,1 @@
+"""What the heatmaps show: reads a recorded forward pass, never changes the model."""

@@ -1,0 +1,124 @@
+"""What the application remembers between starts, typed, in one JSON file. Knows no Qt and no torch."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mixer_gui.records import Assumptions, DevicePreference, Gelu, Interpolation
+
+RECENT_PICTURES = 12
+
+
+class Theme(StrEnum):
+    SYSTEM = "system"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every field has a default that suits a first start; unknown or broken values fall back to it."""
+
+    theme: Theme = Theme.SYSTEM
+    device: DevicePreference = DevicePreference.AUTO
+    model_path: str = ""  # empty: the embedded default
+    top_k: int = 5
+    opacity: float = 0.5
+    map_kind: str = "relative_update"
+    scale_per_layer: bool = False
+    recent: tuple[str, ...] = ()
+    geometry: str = ""  # base64 of Qt's own format
+    splitter: str = ""
+    assumptions: dict[str, dict[str, Any]] = field(default_factory=dict)  # by content hash of a bare file
+    first_start: bool = True
+
+
+class SettingsFile:
+    """Reads and writes Settings; a damaged file is kept aside, never lost and never fatal."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path if path is not None else default_path()
+
+    def load(self) -> Settings:
+        """Raises nothing: what cannot be read is replaced by defaults."""
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return Settings()
+        except (OSError, ValueError):
+            self._set_aside()
+            return Settings()
+        if not isinstance(stored, dict):
+            self._set_aside()
+            return Settings()
+        return _from_json(stored)
+
+    def save(self, settings: Settings) -> None:
+        """Atomic. Raises OSError where the folder cannot be written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+        partial.replace(self.path)
+
+    def _set_aside(self) -> None:
+        try:
+            self.path.replace(self.path.with_suffix(".damaged.json"))
+        except OSError:
+            return
+
+
+def default_path() -> Path:
+    from platformdirs import user_config_path
+
+    return user_config_path("mixer-gui", appauthor=False) / "settings.json"
+
+
+def assumptions_to_json(assumptions: Assumptions) -> dict[str, Any]:
+    return asdict(assumptions)
+
+
+def assumptions_from_json(stored: dict[str, Any]) -> Assumptions:
+    """Raises ValueError, TypeError or KeyError where the stored values are not assumptions."""
+    mean, std = stored.get("mean"), stored.get("std")
+    return Assumptions(
+        mean=None if mean is None else (float(mean[0]), float(mean[1]), float(mean[2])),
+        std=None if std is None else (float(std[0]), float(std[1]), float(std[2])),
+        crop_pct=None if stored.get("crop_pct") is None else float(stored["crop_pct"]),
+        interpolation=None if stored.get("interpolation") is None else Interpolation(stored["interpolation"]),
+        gelu=None if stored.get("gelu") is None else Gelu(stored["gelu"]),
+    )
+
+
+def _from_json(stored: dict[str, Any]) -> Settings:
+    known: dict[str, Any] = {}
+    for each in fields(Settings):
+        if each.name in stored:
+            value = _checked(each.name, stored[each.name])
+            if value is not None:
+                known[each.name] = value
+    return Settings(**known)
+
+
+def _checked(name: str, value: object) -> object | None:
+    """The value in its own type and range, or None."""
+    match name, value:
+        case "theme", str() if value in set(Theme):
+            return Theme(value)
+        case "device", str() if value in set(DevicePreference):
+            return DevicePreference(value)
+        case "top_k", int() if 1 <= value <= 20:
+            return value
+        case "opacity", int() | float() if 0 <= value <= 1:
+            return float(value)
+        case "recent", list():
+            return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]
+        case (("scale_per_layer" | "first_start"), bool()):
+            return value
+        case (("model_path" | "map_kind" | "geometry" | "splitter"), str()):
+            return value
+        case "assumptions", dict():
+            return {key: each for key, each in value.items() if isinstance(each, dict)}
+    return None
