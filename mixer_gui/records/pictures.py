@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,7 +160,7 @@ class DecodeJob:
 
     source: FileSource | BytesSource
     preprocessing: Preprocessing | None  # None: only the frame is wanted
-    framing: Framing = Framing()
+    framing: Framing = field(default_factory=Framing)
     display_edge: int = 2048  # pixels on the longer edge of `Frame.pixels`
 
 

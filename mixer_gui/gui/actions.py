@@ -1,0 +1,146 @@
+"""Every command of the window with its text, shortcut and place in the menus. Connected by the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from mixer_gui.records import DevicePreference
+from mixer_gui.settings import Theme
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """All commands; `recent` and `open_model_menu` are menus that the window fills."""
+
+    open_pictures: QAction
+    recent: QMenu
+    save_map: QAction
+    export: QAction
+    reload: QAction
+    quit: QAction
+    undo: QAction
+    paste: QAction
+    copy: QAction
+    remove: QAction
+    clear: QAction
+    previous_picture: QAction
+    next_picture: QAction
+    previous_layer: QAction
+    next_layer: QAction
+    show_layer: QAction
+    show_evidence: QAction
+    themes: dict[Theme, QAction]
+    open_model_folder: QAction
+    open_model_file: QAction
+    embedded_model: QAction
+    devices: dict[DevicePreference, QAction]
+    class_list: QAction
+    about: QAction
+
+
+def build_actions(window: QMainWindow) -> Actions:
+    """Make the menus of a window."""
+
+    def tr(text: str) -> str:
+        return QCoreApplication.translate("actions", text)
+
+    def action(menu: QMenu, text: str, shortcut: QKeySequence | QKeySequence.StandardKey | str = "") -> QAction:
+        made = QAction(text, window)
+        if shortcut:
+            made.setShortcut(QKeySequence(shortcut))
+        menu.addAction(made)
+        return made
+
+    def choices(menu: QMenu, texts: dict[str, str]) -> dict[str, QAction]:
+        group = QActionGroup(window)
+        made = {}
+        for key, text in texts.items():
+            made[key] = action(menu, text)
+            made[key].setCheckable(True)
+            group.addAction(made[key])
+        return made
+
+    standard = QKeySequence.StandardKey
+    bar = window.menuBar()
+    file = bar.addMenu(tr("&File"))
+    open_pictures = action(file, tr("&Open…"), standard.Open)
+    recent = file.addMenu(tr("Open &Recent"))
+    file.addSeparator()
+    save_map = action(file, tr("&Save Picture with Map…"), standard.Save)
+    export = action(file, tr("&Export Results…"), "Ctrl+E")
+    file.addSeparator()
+    reload = action(file, tr("Re&load Picture"), standard.Refresh)
+    file.addSeparator()
+    quit_ = action(file, tr("&Quit"), "Ctrl+Q")
+
+    edit = bar.addMenu(tr("&Edit"))
+    undo = action(edit, tr("&Undo"), standard.Undo)
+    edit.addSeparator()
+    copy = action(edit, tr("&Copy Results"), standard.Copy)
+    paste = action(edit, tr("&Paste Picture"), standard.Paste)
+    edit.addSeparator()
+    remove = action(edit, tr("&Remove Picture"), "Ctrl+Backspace")
+    clear = action(edit, tr("Remove &All Pictures"))
+
+    view = bar.addMenu(tr("&View"))
+    previous_picture = action(view, tr("Previous Picture"), "PgUp")
+    next_picture = action(view, tr("Next Picture"), "PgDown")
+    view.addSeparator()
+    previous_layer = action(view, tr("Previous Layer"), "[")
+    next_layer = action(view, tr("Next Layer"), "]")
+    show_layer = action(view, tr("Show &Layer's Map"), "L")
+    show_evidence = action(view, tr("Show Class &Evidence"), "E")
+    view.addSeparator()
+    theme = view.addMenu(tr("&Theme"))
+    themes = choices(theme, {Theme.SYSTEM: tr("As the &System"), Theme.LIGHT: tr("&Light"), Theme.DARK: tr("&Dark")})
+
+    model = bar.addMenu(tr("&Model"))
+    embedded_model = action(model, tr("Use the &Built-in Model"))
+    open_model_folder = action(model, tr("Open Model &Folder…"), "Ctrl+Shift+O")
+    open_model_file = action(model, tr("Open Model F&ile…"))
+    model.addSeparator()
+    device = model.addMenu(tr("&Device"))
+    devices = choices(
+        device,
+        {
+            DevicePreference.AUTO: tr("&Automatic"),
+            DevicePreference.CUDA: tr("&NVIDIA GPU (CUDA)"),
+            DevicePreference.MPS: tr("Apple &GPU"),
+            DevicePreference.CPU: tr("&CPU"),
+        },
+    )
+    model.addSeparator()
+    class_list = action(model, tr("&What It Knows…"))
+
+    help_ = bar.addMenu(tr("&Help"))
+    about = action(help_, tr("&About Mixer GUI"))
+    return Actions(
+        open_pictures=open_pictures,
+        recent=recent,
+        save_map=save_map,
+        export=export,
+        reload=reload,
+        quit=quit_,
+        undo=undo,
+        paste=paste,
+        copy=copy,
+        remove=remove,
+        clear=clear,
+        previous_picture=previous_picture,
+        next_picture=next_picture,
+        previous_layer=previous_layer,
+        next_layer=next_layer,
+        show_layer=show_layer,
+        show_evidence=show_evidence,
+        themes={Theme(key): made for key, made in themes.items()},
+        open_model_folder=open_model_folder,
+        open_model_file=open_model_file,
+        embedded_model=embedded_model,
+        devices={DevicePreference(key): made for key, made in devices.items()},
+        class_list=class_list,
+        about=about,
+    )

@@ -1,0 +1,76 @@
+"""What a drop or the clipboard holds: files, picture data, addresses, a model. No widget, no decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
+from PySide6.QtGui import QImage
+
+from mixer_gui.records import AddressSource, BytesSource, PictureSource
+
+MODEL_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
+# Encoded pictures as programs offer them; these bytes go to the decoder's process as they are.
+ENCODED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/gif", "image/tiff", "image/bmp")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What to open: paths on disk (pictures and folders), other pictures, and a model to switch to."""
+
+    paths: tuple[Path, ...] = ()
+    pictures: tuple[PictureSource, ...] = ()
+    model: Path | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.pictures or self.model)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is a checkpoint by its looks: a weights file, or a folder with a config.json."""
+    return path.suffix.lower() in MODEL_SUFFIXES or (path / "config.json").is_file()
+
+
+def may_hold_pictures(mime: QMimeData) -> bool:
+    """Cheap enough for every move of a drag: asks for formats, not for data."""
+    return mime.hasUrls() or mime.hasImage() or any(mime.hasFormat(each) for each in ENCODED_TYPES)
+
+
+def read_mime(mime: QMimeData, name: str) -> Dropped:
+    """Sort out what was dropped or pasted.
+
+    Files come first; then picture data, which a browser offers beside the address; then addresses.
+    `name` is for picture data, which has none of its own.
+    """
+    urls = mime.urls() if mime.hasUrls() else []
+    files = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
+    if files:
+        models = [path for path in files if is_model(path)]
+        pictures = tuple(path for path in files if path not in models)
+        return Dropped(paths=pictures, model=models[0] if models else None)
+    for kind in ENCODED_TYPES:
+        if mime.hasFormat(kind):
+            data = mime.data(kind).data()
+            if data:
+                return Dropped(pictures=(BytesSource(name, bytes(data)),))
+    if mime.hasImage():
+        image = mime.imageData()
+        if isinstance(image, QImage) and not image.isNull():
+            return Dropped(pictures=(BytesSource(name, encode(image)),))
+    addresses = [url.toString() for url in urls if url.scheme().lower() in ("http", "https", "data")]
+    if not addresses and mime.hasText():
+        text = mime.text().strip()
+        if text.lower().startswith(("http://", "https://", "data:image/")) and "\n" not in text:
+            addresses = [text]
+    return Dropped(pictures=tuple(AddressSource(address) for address in addresses))
+
+
+def encode(image: QImage) -> bytes:
+    """An image as BMP: lossless, and far faster to write than PNG, since this holds the window's thread."""
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    kind = b"PNG" if image.hasAlphaChannel() and image.width() * image.height() < 1_000_000 else b"BMP"
+    image.save(buffer, kind)
+    data: QByteArray = buffer.data()
+    return bytes(data.data())

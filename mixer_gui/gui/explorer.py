@@ -1,0 +1,302 @@
+"""What of the current report is on screen: layer, map, class, patch. Fills the cards, listens to them.
+
+Knows the session and the cards; no layout, menus or files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from mixer_gui.gui.heatmap_grid import LayerMap
+from mixer_gui.gui.images import map_image, picture_image
+from mixer_gui.gui.maps import MapKind, ShownMap, evidence_map, layer_maps, scale_ends
+from mixer_gui.gui.picture_view import Overlay
+from mixer_gui.gui.prediction_list import short_label
+from mixer_gui.pictures.geometry import seen_rectangle
+from mixer_gui.records import ClassReport, Framing, FramingKind, PatchReport, Rect, Report
+
+if TYPE_CHECKING:
+    from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard
+    from mixer_gui.gui.session import Session
+
+
+class Explorer(QObject):
+    """Applies what the user points at to what the cards show. Lives in the window's thread."""
+
+    framing_asked = Signal(object)  # Framing: the user wants the network to see another part
+
+    def __init__(
+        self,
+        session: Session,
+        picture: PictureCard,
+        predictions: PredictionCard,
+        layers: LayersCard,
+        patch: PatchCard,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._picture, self._predictions, self._layers, self._patch = picture, predictions, layers, patch
+        self._layer = 0
+        self._class: int | None = None
+        self._about: ClassReport | None = None
+        self._shows_evidence = False
+        self._model_path = ""
+        session.current_changed.connect(self._refresh_picture)
+        session.frame_changed.connect(self._refresh_picture)
+        session.report_changed.connect(self._refresh_report)
+        session.patch_answered.connect(self._show_patch)
+        session.class_answered.connect(self._show_class)
+        session.model_changed.connect(self._refresh_picture)
+        picture.view.patch_pointed.connect(self._ask_patch)
+        picture.view.patch_pinned.connect(self._ask_patch)
+        picture.view.rectangle_changed.connect(self._use_rectangle)
+        picture.framing_chosen.connect(self._use_framing)
+        picture.overlay_chosen.connect(self.show_evidence)
+        picture.opacity.valueChanged.connect(self._set_opacity)
+        predictions.list.class_chosen.connect(self.choose_class)
+        predictions.top_k_chosen.connect(self._refresh_predictions)
+        layers.grid.layer_chosen.connect(self._choose_layer)
+        layers.kind_chosen.connect(self._choose_kind)
+        layers.scale_chosen.connect(self._refresh_maps)
+        self._refresh_picture()
+
+    @property
+    def report(self) -> Report | None:
+        current = self._session.current
+        return current.report if current is not None else None
+
+    @property
+    def shown_class(self) -> int | None:
+        """The class that class-dependent maps are about: the chosen one, else the first of the ranking."""
+        if self._class is not None or self.report is None:
+            return self._class
+        return self.report.predictions[0].index
+
+    # --- commands ---
+
+    def step_layer(self, by: int) -> None:
+        """The next or previous layer; stays at the ends."""
+        if self.report is not None:
+            self._layers.grid.select_layer(min(max(self._layer + by, 0), len(self.report.lens) - 1))
+
+    @Slot(object)
+    def choose_class(self, index: int | None) -> None:
+        """Show a class's evidence, or the layers again for None."""
+        self._class = index
+        self._about = None
+        self._predictions.list.set_chosen(index)
+        self.show_evidence(index is not None)
+        if index is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION:
+            self._ask_class()
+        self._refresh_maps()
+
+    @Slot(bool)
+    def show_evidence(self, evidence: bool) -> None:
+        self._shows_evidence = evidence
+        self._refresh_overlay()
+
+    # --- refreshing ---
+
+    @Slot()
+    def _refresh_picture(self) -> None:
+        current = self._session.current
+        view = self._picture.view
+        if current is None:
+            view.set_picture(None, 0, 0)
+            self._picture.name.set_text("")
+            self._refresh_report()
+            return
+        self._picture.name.set_text(current.source.name)
+        if current.frame is not None:
+            view.set_picture(picture_image(current.frame), current.frame.width, current.frame.height)
+        elif current.thumbnail is None or current.failure is not None:
+            view.set_picture(None, 0, 0)
+            view.set_message(current.failure.sentence if current.failure else self.tr("Reading …"))
+        self._refresh_report()
+
+    @Slot()
+    def _refresh_report(self) -> None:
+        current, report = self._session.current, self.report
+        if current is not None and current.failure is not None and current.frame is None:
+            self._picture.view.set_picture(None, 0, 0)
+            self._picture.view.set_message(current.failure.sentence)
+        elif current is None:
+            self._picture.view.set_message(self.tr("Drop a picture here, paste one, or press Ctrl+O to open one."))
+        self._about = None
+        if report is not None:
+            self._layer = min(self._layer, len(report.lens) - 1)
+            if report.model.path.as_posix() != self._model_path:  # a class number means nothing to another model
+                self._model_path, self._class, self._shows_evidence = report.model.path.as_posix(), None, False
+                self._predictions.list.set_chosen(None)
+        self._refresh_predictions()
+        self._refresh_seen()
+        self._refresh_maps()
+        self._patch.panel.clear()
+        self._ask_patch(self._picture.view.patch)
+        if report is not None and (self._class is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION):
+            self._ask_class()
+
+    def _refresh_seen(self) -> None:
+        """The rectangle the network saw; while it has not answered yet, the one that it will see."""
+        current, view = self._session.current, self._picture.view
+        ready = self._session.ready
+        if current is None or current.failure is not None:
+            view.set_seen(None, None)
+        elif current.report is not None and current.report.framing == current.framing:
+            view.set_seen(current.report.seen, current.report.model.grid)
+        elif current.frame is not None and ready is not None:
+            frame = current.frame
+            seen = seen_rectangle(frame.width, frame.height, ready.info.preprocessing, current.framing)
+            view.set_seen(seen, ready.info.grid)
+        else:
+            view.set_seen(None, None)
+        kind = FramingKind.CHECKPOINT if current is None else current.framing.kind
+        view.set_adjustable(kind == FramingKind.RECTANGLE)
+        self._picture.framing.setCurrentIndex(self._picture.framing.findData(kind))
+        self._picture.framing.setEnabled(current is not None and current.failure is None)
+
+    @Slot()
+    def _refresh_predictions(self) -> None:
+        report = self.report
+        shown = () if report is None else report.predictions[: self._predictions.top_k.value()]
+        self._predictions.list.show_predictions(shown)
+        self._predictions.list.set_chosen(self._class)
+
+    @Slot()
+    def _refresh_maps(self) -> None:
+        report = self.report
+        label = self._class_label()
+        self._layers.set_class(label)
+        self._picture.evidence_button.setText(
+            self.tr("Evidence: {0}").format(_shortened(label)) if label else self.tr("Evidence")
+        )
+        self._picture.evidence_button.setEnabled(report is not None)
+        self._picture.layer_button.setEnabled(report is not None)
+        if report is None:
+            self._layers.grid.layers.set_layers(())
+        else:
+            maps = self._layer_maps(report)
+            self._layers.grid.layers.set_layers(
+                tuple(
+                    LayerMap(
+                        layer + 1, map_image(shown.values, report.model.grid, shown.end, signed=shown.signed), lens
+                    )
+                    for layer, (shown, lens) in enumerate(zip(maps, report.lens, strict=True))
+                )
+            )
+            self._layers.grid.select_layer(self._layer)
+        self._refresh_overlay()
+
+    def _refresh_overlay(self) -> None:
+        """The map over the picture and its legend."""
+        report = self.report
+        self._picture.layer_button.setText(self.tr("Layer {0}").format(self._layer + 1))
+        self._picture.layer_button.setChecked(not self._shows_evidence)
+        self._picture.evidence_button.setChecked(self._shows_evidence)
+        shown: ShownMap | None = None
+        kind: MapKind | None = None
+        if report is not None and self._shows_evidence and self.shown_class is not None:
+            shown = evidence_map(report, self.shown_class, self._about)
+        elif report is not None:
+            kind = MapKind(self._layers.kind.currentData())
+            shown = self._layer_maps(report)[self._layer]
+        if report is None or shown is None:
+            self._picture.view.set_overlay(None)
+            self._picture.legend.clear()
+            return
+        image = map_image(shown.values, report.model.grid, shown.end, signed=shown.signed, fade=True)
+        self._picture.view.set_overlay(Overlay(image, report.seen, report.model.grid))
+        low, high = scale_ends(shown, kind)
+        self._picture.legend.show_scale(low, high, signed=shown.signed)
+
+    def _layer_maps(self, report: Report) -> tuple[ShownMap, ...]:
+        kind = MapKind(self._layers.kind.currentData())
+        return layer_maps(report, self._about, kind, per_layer=self._layers.per_layer.isChecked())
+
+    def _class_label(self) -> str:
+        report, index = self.report, self.shown_class
+        return "" if report is None or index is None else short_label(report.model.names.label(index))
+
+    # --- what the user points at ---
+
+    @Slot(int)
+    def _choose_layer(self, layer: int) -> None:
+        """A layer's cell was chosen: its map comes over the picture."""
+        if layer != self._layer:
+            self._layer = layer
+            self._shows_evidence = False
+            self._ask_patch(self._picture.view.patch)
+        elif self._layers.grid.hasFocus():
+            self._shows_evidence = False
+        self._refresh_overlay()
+
+    @Slot(object)
+    def _choose_kind(self, kind: MapKind) -> None:
+        if kind == MapKind.CONTRIBUTION and self._about is None:
+            self._ask_class()
+        self._refresh_maps()
+
+    @Slot(int)
+    def _set_opacity(self, percent: int) -> None:
+        self._picture.opacity_value.setText(f"{percent} %")
+        self._picture.view.set_opacity(percent / 100.0)
+
+    @Slot(object)
+    def _ask_patch(self, patch: int | None) -> None:
+        patch = self._picture.view.patch
+        report = self.report
+        if patch is None or report is None:
+            self._patch.title.setText(self.tr("Patch"))
+            self._patch.panel.clear()
+            return
+        row, column = divmod(patch, report.model.grid.columns)
+        self._patch.title.setText(self.tr("Layer {0}, patch ({1}, {2})").format(self._layer + 1, row + 1, column + 1))
+        self._session.ask_patch(self._layer, patch)
+
+    def _ask_class(self) -> None:
+        index = self.shown_class
+        if index is not None:
+            self._session.ask_class(index)
+
+    @Slot(object)
+    def _show_patch(self, answer: PatchReport) -> None:
+        report = self.report
+        asked = answer.request
+        if report is not None and asked.patch == self._picture.view.patch and asked.layer == self._layer:
+            self._patch.panel.show_report(answer, report.model.grid)
+
+    @Slot(object)
+    def _show_class(self, answer: ClassReport) -> None:
+        if answer.prediction.index == self.shown_class:
+            self._about = answer
+            self._refresh_maps()
+
+    @Slot(object)
+    def _use_rectangle(self, rectangle: Rect) -> None:
+        self.framing_asked.emit(Framing(FramingKind.RECTANGLE, rectangle))
+
+    @Slot(object)
+    def _use_framing(self, kind: FramingKind) -> None:
+        """A rectangle of one's own starts as the largest one of the checkpoint's shape."""
+        current, ready = self._session.current, self._session.ready
+        if current is None or (kind == FramingKind.RECTANGLE and (current.frame is None or ready is None)):
+            return
+        rectangle = None
+        if kind == FramingKind.RECTANGLE and current.frame is not None and ready is not None:
+            rectangle = _largest(current.frame.width, current.frame.height, ready.info.preprocessing.input_size)
+        self.framing_asked.emit(Framing(kind, rectangle))
+
+
+def _largest(width: int, height: int, input_size: tuple[int, int]) -> Rect:
+    """The largest centred rectangle of the input's aspect ratio, a little inside so that its corners show."""
+    aspect = input_size[1] / input_size[0]
+    rect_width = min(width, height * aspect) * 0.9
+    rect_height = rect_width / aspect
+    return Rect((width - rect_width) / 2.0, (height - rect_height) / 2.0, rect_width, rect_height)
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= 22 else label[:21] + "…"

@@ -1,0 +1,166 @@
+"""Commands that open, paste, save, copy and export. Asks for file names; reading and writing happens elsewhere."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from mixer_gui.gui.drop_area import Dropped, is_model, read_mime
+from mixer_gui.gui.saving import Saver
+from mixer_gui.pictures.sources import PICTURE_SUFFIXES
+from mixer_gui.records import FileSource, SourcesFound
+from mixer_gui.results import Result, result_of, source_path, to_text
+from mixer_gui.settings import RECENT_PICTURES
+
+if TYPE_CHECKING:
+    from mixer_gui.gui.models import ModelOpener
+    from mixer_gui.gui.picture_view import PictureView
+    from mixer_gui.gui.session import Session
+    from mixer_gui.gui.workers import EngineWorker
+
+IMAGE_FILTER = "PNG (*.png);;JPEG (*.jpg)"
+RESULTS_FILTER = "CSV (*.csv);;JSON (*.json);;JSON Lines (*.jsonl)"
+
+
+class FileCommands(QObject):
+    """Lives in the window's thread."""
+
+    told = Signal(str)  # a passing message for the status bar
+    complained = Signal(str)  # a sentence about something that did not work
+
+    def __init__(
+        self, worker: EngineWorker, session: Session, models: ModelOpener, recent: tuple[str, ...], parent: QWidget
+    ) -> None:
+        super().__init__(parent)
+        self._worker, self._session, self._models, self._window = worker, session, models, parent
+        self.recent = list(recent)
+        self.saver = Saver(self)
+        self.saver.saved.connect(self._tell_saved)
+        self.saver.failed.connect(self.complained)
+        worker.sources_found.connect(self._add_found)
+
+    # --- opening ---
+
+    def choose_pictures(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+        names, _ = QFileDialog.getOpenFileNames(
+            self._window,
+            self.tr("Open Pictures"),
+            str(Path(self.recent[0]).parent) if self.recent else "",
+            self.tr("Pictures ({0});;All files (*)").format(patterns),
+        )
+        self.open_paths([Path(name) for name in names])
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """Files, folders of pictures, and models, as a drop or the command line names them."""
+        models = [path for path in paths if is_model(path)]
+        pictures = tuple(path.absolute() for path in paths if path not in models)
+        self.open_dropped(Dropped(paths=pictures, model=models[0] if models else None))
+
+    def open_dropped(self, dropped: Dropped) -> None:
+        if dropped.model is not None:
+            self._models.open(dropped.model)
+        if dropped.paths:
+            self._worker.find_sources(dropped.paths)
+        if dropped.pictures:
+            self._session.add(list(dropped.pictures))
+
+    def paste(self) -> None:
+        mime = QGuiApplication.clipboard().mimeData()
+        dropped = read_mime(mime, self.tr("pasted picture"))
+        if dropped:
+            self.open_dropped(dropped)
+        else:
+            self.complained.emit(self.tr("The clipboard holds no picture, file or address to paste."))
+
+    def fill_recent(self, menu: QMenu) -> None:
+        """Called each time before the menu opens."""
+        menu.clear()
+        for name in self.recent:
+            menu.addAction(Path(name).name, partial(self.open_paths, [Path(name)])).setToolTip(name)
+        menu.setToolTipsVisible(True)
+        if self.recent:
+            menu.addSeparator()
+            menu.addAction(self.tr("Forget These"), self.recent.clear)
+        else:
+            menu.addAction(self.tr("(none yet)")).setEnabled(False)
+
+    @Slot(object)
+    def _add_found(self, found: SourcesFound) -> None:
+        if not found.sources:
+            self.complained.emit(self.tr("There are no pictures in what was dropped or opened."))
+            return
+        self._session.add(list(found.sources))
+        for source in reversed(found.sources[:RECENT_PICTURES]):
+            name = str(source.path)
+            if name in self.recent:
+                self.recent.remove(name)
+            self.recent.insert(0, name)
+        del self.recent[RECENT_PICTURES:]
+        if found.left_out:
+            self.complained.emit(
+                self.tr("{0} pictures were added; {1} more were left out.").format(len(found.sources), found.left_out)
+            )
+
+    # --- saving ---
+
+    def save_map(self, view: PictureView) -> None:
+        picture = self._session.current
+        image = view.picture_with_map()
+        if picture is None or image is None:
+            self.complained.emit(self.tr("There is no picture to save."))
+            return
+        stem = Path(picture.source.name).stem or "picture"
+        path = self._ask_path(self.tr("Save Picture with Map"), f"{stem}-map.png", IMAGE_FILTER)
+        if path is not None:
+            self.saver.save_image(image, path)
+
+    def export(self, top_k: int) -> None:
+        """All pictures of the strip that have a result or a failure."""
+        results = self.results(top_k)
+        if not results:
+            self.complained.emit(self.tr("There are no results to export yet."))
+            return
+        path = self._ask_path(self.tr("Export Results"), "results.csv", RESULTS_FILTER)
+        if path is not None:
+            self.saver.save_results(results, path)
+
+    def copy(self, top_k: int) -> None:
+        """The current picture's ranking as text."""
+        picture = self._session.current
+        if picture is None or picture.report is None:
+            self.complained.emit(self.tr("There are no results to copy yet."))
+            return
+        QGuiApplication.clipboard().setText(to_text(result_of(picture.report, top_k)))
+        self.told.emit(self.tr("Copied"))
+
+    def results(self, top_k: int) -> list[Result]:
+        """One result for each picture that has been classified or has failed."""
+        ready = self._session.ready
+        name, revision = (ready.info.name, ready.info.revision) if ready is not None else ("", None)
+        results = []
+        for picture in self._session.gallery.pictures:
+            if picture.report is not None:
+                results.append(result_of(picture.report, top_k))
+            elif picture.failure is not None:
+                path = source_path(picture.source)
+                results.append(Result(path, name, revision, error=picture.failure.sentence))
+        return results
+
+    def _ask_path(self, title: str, name: str, kinds: str) -> Path | None:
+        first = self._session.current.source if self._session.current else None
+        folder = first.path.parent if isinstance(first, FileSource) else Path.home()
+        chosen, kind = QFileDialog.getSaveFileName(self._window, title, str(folder / name), kinds)
+        if not chosen:
+            return None
+        path = Path(chosen)
+        return path if path.suffix else path.with_suffix(kind.partition("*")[2].rstrip(")"))
+
+    @Slot(str)
+    def _tell_saved(self, path: str) -> None:
+        self.told.emit(self.tr("Saved {0}").format(path))

@@ -1,0 +1,182 @@
+"""The strip of pictures: what each is, what the network said of it, or why it could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from mixer_gui.gui.prediction_list import percentage, short_label
+from mixer_gui.gui.theme import colours
+from mixer_gui.records import Failure, Frame, Framing, PictureSource, Report
+
+Index = QModelIndex | QPersistentModelIndex
+PICTURE_ROLE = Qt.ItemDataRole.UserRole
+THUMBNAIL = 64
+CELL = QSize(96, 88)
+
+
+@dataclass(slots=True)
+class Picture:
+    """One picture of the strip. Changed by the session only, in the window's thread."""
+
+    view: str
+    source: PictureSource
+    framing: Framing = field(default_factory=Framing)
+    request_id: int | None = None  # of the newest request; answers to others are stale
+    frame: Frame | None = None  # dropped again for all but the last few shown
+    thumbnail: QImage | None = None
+    report: Report | None = None
+    failure: Failure | None = None
+
+
+class GalleryModel(QAbstractListModel):
+    """The pictures in the order they came."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pictures: list[Picture] = []
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return tuple(self._pictures)
+
+    def picture(self, row: int) -> Picture:
+        return self._pictures[row]
+
+    def find(self, view: str) -> Picture | None:
+        return next((each for each in self._pictures if each.view == view), None)
+
+    def row(self, picture: Picture) -> int:
+        """-1 where the picture is not in the strip."""
+        return next((row for row, each in enumerate(self._pictures) if each is picture), -1)
+
+    def insert(self, row: int, pictures: list[Picture]) -> None:
+        if pictures:
+            self.beginInsertRows(QModelIndex(), row, row + len(pictures) - 1)
+            self._pictures[row:row] = pictures
+            self.endInsertRows()
+
+    def remove(self, picture: Picture) -> None:
+        row = self.row(picture)
+        if row >= 0:
+            self.beginRemoveRows(QModelIndex(), row, row)
+            del self._pictures[row]
+            self.endRemoveRows()
+
+    def changed(self, picture: Picture) -> None:
+        row = self.row(picture)
+        if row >= 0:
+            self.dataChanged.emit(self.index(row), self.index(row))
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self._pictures)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid() or index.row() >= len(self._pictures):
+            return None
+        picture = self._pictures[index.row()]
+        if role == PICTURE_ROLE:
+            return picture
+        if role == Qt.ItemDataRole.DisplayRole:
+            return picture.source.name
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return f"{picture.source.name}\n{self._state(picture)}"
+        return None
+
+    def _state(self, picture: Picture) -> str:
+        if picture.failure is not None:
+            return picture.failure.sentence
+        if picture.report is not None:
+            first = picture.report.predictions[0]
+            return f"{first.label}, {percentage(first.probability)}"
+        return self.tr("waiting …")
+
+
+class GalleryDelegate(QStyledItemDelegate):
+    """Paints a thumbnail and, below it, the first prediction or the word for a failure."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return CELL
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        picture = index.data(PICTURE_ROLE)
+        if not isinstance(picture, Picture):
+            return
+        scheme = colours()
+        painter.save()
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        cell = QRectF(option.rect)
+        image = QRectF(cell.center().x() - THUMBNAIL / 2, cell.top() + 5, THUMBNAIL, THUMBNAIL)
+        rounded = QPainterPath()
+        rounded.addRoundedRect(image, 5, 5)
+        painter.fillPath(rounded, QColor(scheme.field))
+        if picture.thumbnail is not None:
+            painter.setClipPath(rounded)
+            painter.drawImage(image, picture.thumbnail)
+            painter.setClipping(False)
+        if picture.failure is not None:
+            painter.setPen(QPen(QColor(scheme.warning), 2))
+            painter.drawText(image, int(Qt.AlignmentFlag.AlignCenter), "⚠")
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.setPen(QPen(QColor(scheme.accent if selected else scheme.edge), 2 if selected else 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(image.adjusted(-1, -1, 1, 1), 6, 6)
+        caption, colour = self._caption(picture), scheme.warning if picture.failure is not None else scheme.muted
+        small = painter.font()
+        small.setPointSizeF(small.pointSizeF() * 0.82)
+        painter.setFont(small)
+        painter.setPen(QColor(colour))
+        text = QRectF(cell.left() + 3, image.bottom() + 3, cell.width() - 6, cell.bottom() - image.bottom() - 4)
+        elided = painter.fontMetrics().elidedText(caption, Qt.TextElideMode.ElideRight, int(text.width()))
+        painter.drawText(text, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), elided)
+        painter.restore()
+
+    def _caption(self, picture: Picture) -> str:
+        if picture.failure is not None:
+            return self.tr("not readable") if picture.frame is None else self.tr("failed")
+        if picture.report is None:
+            return "…"
+        first = picture.report.predictions[0]
+        return f"{first.probability * 100.0:.0f} % {short_label(first.label)}"
+
+
+class GalleryStrip(QListView):
+    """The view; the arrow keys go through the pictures, Delete takes one out."""
+
+    removal_asked = Signal()  # of the current picture
+
+    def __init__(self, model: GalleryModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setModel(model)
+        self.setItemDelegate(GalleryDelegate(self))
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(False)
+        self.setMovement(QListView.Movement.Static)
+        self.setUniformItemSizes(True)
+        self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(CELL.height() + 10)
+        self.setAccessibleName(self.tr("Pictures"))
+        self.setAccessibleDescription(self.tr("The arrow keys choose a picture, Delete takes it out of the strip."))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.removal_asked.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+def thumbnail(image: QImage) -> QImage:
+    """The middle square of a picture, larger than it is drawn for sharp high-density screens."""
+    edge = min(image.width(), image.height())
+    square = image.copy((image.width() - edge) // 2, (image.height() - edge) // 2, edge, edge)
+    return square.scaled(
+        THUMBNAIL * 3 // 2,
+        THUMBNAIL * 3 // 2,
+        Qt.AspectRatioMode.IgnoreAspectRatio,
+        Qt.TransformationMode.SmoothTransformation,
+    ).convertToFormat(QImage.Format.Format_RGB888)

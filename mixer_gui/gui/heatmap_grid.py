@@ -1,0 +1,170 @@
+"""One small heatmap for each layer, beside it what the layer lens says. Model, delegate, view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+
+from mixer_gui.gui.prediction_list import percentage, short_label
+from mixer_gui.gui.theme import colours
+from mixer_gui.records import Prediction
+
+Index = QModelIndex | QPersistentModelIndex
+LAYER_ROLE = Qt.ItemDataRole.UserRole
+LEAST_HEIGHT, GREATEST_HEIGHT = 42, 104  # of a cell; its map is a little lower
+TEXT_WIDTH = 72  # of a cell, beside its map
+
+
+@dataclass(frozen=True, slots=True)
+class LayerMap:
+    """One layer's map as an image of one pixel a patch, and its lens's ranking."""
+
+    number: int  # from 1, as shown
+    image: QImage
+    lens: tuple[Prediction, ...]
+
+
+class LayerModel(QAbstractListModel):
+    """The layers of one report."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layers: tuple[LayerMap, ...] = ()
+
+    def set_layers(self, layers: tuple[LayerMap, ...]) -> None:
+        """Replace all; where their number stays the same, selection and scroll position stay too."""
+        if len(layers) == len(self._layers):
+            self._layers = layers
+            if layers:
+                self.dataChanged.emit(self.index(0), self.index(len(layers) - 1))
+            return
+        self.beginResetModel()
+        self._layers = layers
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
+        return 0 if parent.isValid() else len(self._layers)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        if not index.isValid() or index.row() >= len(self._layers):
+            return None
+        layer = self._layers[index.row()]
+        if role == LAYER_ROLE:
+            return layer
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            first = layer.lens[0]
+            return self.tr("Layer {0}: lens says {1}, {2}").format(
+                layer.number, short_label(first.label), percentage(first.probability)
+            )
+        if role == Qt.ItemDataRole.ToolTipRole:
+            lines = [self.tr("Layer {0}. If the network stopped here, its head would say:").format(layer.number)]
+            lines += [f"{percentage(each.probability):>8}  {short_label(each.label)}" for each in layer.lens]
+            lines.append(self.tr("(a lens, not the truth: the head was trained for the last layer only)"))
+            return "\n".join(lines)
+        return None
+
+
+class LayerDelegate(QStyledItemDelegate):
+    """Paints a cell: map on the left, number and lens on the right."""
+
+    def __init__(self, view: HeatmapGrid) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return self._view.cell_size()
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        layer = index.data(LAYER_ROLE)
+        if not isinstance(layer, LayerMap):
+            return
+        scheme = colours()
+        cell = QRectF(option.rect).adjusted(2, 2, -2, -2)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.setPen(QPen(QColor(scheme.accent if selected else scheme.edge), 2 if selected else 1))
+        painter.setBrush(QColor(scheme.field))
+        painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
+        height = cell.height() - 8
+        width = height * layer.image.width() / layer.image.height()
+        image = QRectF(cell.left() + 4, cell.top() + 4, width, height)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+        painter.drawImage(image, layer.image)
+        text = QRectF(image.right() + 6, cell.top() + 2, cell.right() - image.right() - 10, cell.height() - 4)
+        small = painter.font()
+        small.setPointSizeF(small.pointSizeF() * 0.88)
+        bold = painter.font()
+        bold.setPointSizeF(bold.pointSizeF() * 0.88)
+        bold.setBold(True)
+        first = layer.lens[0]
+        half = min(text.height() / 2.0, 22.0)
+        upper = QRectF(text.left(), text.top(), text.width(), half)
+        lower = QRectF(text.left(), text.top() + half, text.width(), half)
+        painter.setPen(QColor(scheme.text))
+        painter.setFont(bold)
+        painter.drawText(upper, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), str(layer.number))
+        painter.setFont(small)
+        painter.setPen(QColor(scheme.muted))
+        painter.drawText(
+            upper,
+            int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter),
+            f"{first.probability * 100.0:.0f} %",
+        )
+        name = painter.fontMetrics().elidedText(
+            short_label(first.label), Qt.TextElideMode.ElideRight, int(lower.width())
+        )
+        painter.drawText(lower, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), name)
+        painter.restore()
+
+
+class HeatmapGrid(QListView):
+    """Choosing a cell shows its layer's map over the picture."""
+
+    layer_chosen = Signal(int)  # from 0
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.layers = LayerModel(self)
+        self.setModel(self.layers)
+        self.setItemDelegate(LayerDelegate(self))
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(True)
+        self.setResizeMode(QListView.ResizeMode.Adjust)
+        self.setMovement(QListView.Movement.Static)
+        self.setUniformItemSizes(True)
+        self.setSpacing(0)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName(self.tr("Layers"))
+        self.setAccessibleDescription(self.tr("One map a layer; the arrow keys choose the one shown over the picture."))
+        self.selectionModel().currentChanged.connect(self._announce)
+        self.clicked.connect(self._announce)
+
+    def cell_size(self) -> QSize:
+        """The largest cells with which all layers are seen together; where none are large enough, it scrolls."""
+        # Qt wraps a row that fills the viewport to the last pixel.
+        room, height = self.viewport().width() - 4, self.viewport().height() - 8
+        layers = max(self.layers.rowCount(), 1)
+        best = QSize(max(room, TEXT_WIDTH), LEAST_HEIGHT)
+        for columns in range(1, max(room // (LEAST_HEIGHT + TEXT_WIDTH), 1) + 1):
+            rows = -(-layers // columns)
+            cell = min(height // rows, room // columns - TEXT_WIDTH, GREATEST_HEIGHT)
+            if columns == 1 or cell > best.height() or best.height() == LEAST_HEIGHT:
+                best = QSize(room // columns, max(cell, LEAST_HEIGHT))
+        return best
+
+    def select_layer(self, layer: int) -> None:
+        """Mark a layer; tells `layer_chosen` if it was another."""
+        self.setCurrentIndex(self.layers.index(layer))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.scheduleDelayedItemsLayout()
+
+    def _announce(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self.layer_chosen.emit(index.row())

@@ -1,0 +1,137 @@
+"""Light and dark: one palette and one short style sheet each, on Qt's Fusion style."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication
+
+from mixer_gui.settings import Theme
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """What the style sheet and the painting functions draw with, as #rrggbb."""
+
+    window: str
+    card: str
+    edge: str
+    text: str
+    muted: str
+    accent: str
+    bar: str
+    field: str
+    warning: str
+
+
+DARK = Colours(
+    window="#17191c",
+    card="#212428",
+    edge="#353a41",
+    text="#e9ebee",
+    muted="#a3abb6",
+    accent="#6ea8ff",
+    bar="#2f4d7c",
+    field="#2a2e34",
+    warning="#ffb454",
+)
+LIGHT = Colours(
+    window="#f1f3f5",
+    card="#ffffff",
+    edge="#d5dae0",
+    text="#1b2026",
+    muted="#586372",
+    accent="#1f5fd0",
+    bar="#cfe0fb",
+    field="#f7f8fa",
+    warning="#9a5300",
+)
+
+STYLE_SHEET = """
+QMainWindow, QDialog {{ background: {window}; }}
+QFrame#card {{ background: {card}; border: 1px solid {edge}; border-radius: 8px; }}
+QLabel#heading {{ font-weight: 600; }}
+QLabel#muted {{ color: {muted}; }}
+QLabel#warning {{ color: {warning}; }}
+QLabel#badge {{ color: {muted}; border: 1px solid {edge}; border-radius: 8px; padding: 1px 7px; }}
+QToolButton, QPushButton {{ background: {field}; border: 1px solid {edge}; border-radius: 6px; padding: 4px 10px; }}
+QToolButton:hover, QPushButton:hover {{ border-color: {accent}; }}
+QToolButton:focus, QPushButton:focus, QComboBox:focus, QSpinBox:focus {{ border: 2px solid {accent}; }}
+QToolButton:checked {{ background: {bar}; border-color: {accent}; }}
+QToolButton:disabled, QPushButton:disabled {{ color: {muted}; }}
+QToolButton::menu-indicator {{ width: 10px; subcontrol-position: right center; right: 4px; }}
+QToolButton[popupMode="2"] {{ padding-right: 18px; }}
+QListView {{ background: transparent; border: 1px solid transparent; border-radius: 6px; outline: 0; }}
+QListView:focus {{ border-color: {accent}; }}
+QStatusBar {{ background: {card}; border-top: 1px solid {edge}; }}
+QStatusBar::item {{ border: none; }}
+QToolTip {{ background: {card}; color: {text}; border: 1px solid {edge}; padding: 4px; }}
+QSplitter::handle {{ background: transparent; }}
+QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+QScrollBar::handle {{ background: {edge}; border-radius: 4px; min-width: 24px; min-height: 24px; }}
+QScrollBar::handle:hover {{ background: {muted}; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+QScrollBar::add-page, QScrollBar::sub-page {{ background: none; }}
+QMenuBar {{ background: {window}; }}
+QMenuBar::item:selected, QMenu::item:selected {{ background: {bar}; color: {text}; }}
+"""
+
+
+def colours() -> Colours:
+    """The colours of the theme in use, for what delegates paint.
+
+    Taken from the application: the palette of a view that a style sheet made transparent says black.
+    """
+    return DARK if QApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+
+
+def apply_theme(application: QApplication, theme: Theme) -> None:
+    """Set palette and style sheet; SYSTEM follows what the desktop says, light where it says nothing."""
+    dark = theme == Theme.DARK or (
+        theme == Theme.SYSTEM and application.styleHints().colorScheme() == Qt.ColorScheme.Dark
+    )
+    scheme = DARK if dark else LIGHT
+    application.setPalette(_palette(scheme))
+    application.setStyleSheet(
+        STYLE_SHEET.format(
+            window=scheme.window,
+            card=scheme.card,
+            edge=scheme.edge,
+            text=scheme.text,
+            muted=scheme.muted,
+            accent=scheme.accent,
+            bar=scheme.bar,
+            field=scheme.field,
+            warning=scheme.warning,
+        )
+    )
+
+
+def _palette(scheme: Colours) -> QPalette:
+    palette = QPalette()
+    role = QPalette.ColorRole
+    for which, colour in (
+        (role.Window, scheme.window),
+        (role.WindowText, scheme.text),
+        (role.Base, scheme.card),
+        (role.AlternateBase, scheme.field),
+        (role.Text, scheme.text),
+        (role.Button, scheme.field),
+        (role.ButtonText, scheme.text),
+        (role.BrightText, "#ffffff"),
+        (role.Highlight, scheme.accent),
+        (role.HighlightedText, "#ffffff" if scheme is LIGHT else "#101214"),
+        (role.Accent, scheme.accent),
+        (role.Link, scheme.accent),
+        (role.ToolTipBase, scheme.card),
+        (role.ToolTipText, scheme.text),
+        (role.PlaceholderText, scheme.muted),
+        (role.Mid, scheme.edge),
+        (role.Dark, scheme.edge),
+        (role.Shadow, scheme.edge),
+    ):
+        palette.setColor(which, QColor(colour))
+    for which in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(QPalette.ColorGroup.Disabled, which, QColor(scheme.muted))
+    return palette

@@ -1,0 +1,42 @@
+"""What can be undone: taking pictures out of the strip, and changing what the network sees."""
+
+from __future__ import annotations
+
+from PySide6.QtGui import QUndoCommand
+
+from mixer_gui.gui.gallery import Picture
+from mixer_gui.gui.session import Session
+from mixer_gui.records import Framing
+
+
+class RemovePictures(QUndoCommand):
+    """Take pictures out; undoing puts each back where it was."""
+
+    def __init__(self, session: Session, pictures: list[Picture], text: str) -> None:
+        super().__init__(text)
+        self._session = session
+        self._pictures = pictures
+        self._rows: list[tuple[int, Picture]] = []
+
+    def redo(self) -> None:
+        self._rows = [(self._session.remove(picture), picture) for picture in self._pictures]
+
+    def undo(self) -> None:
+        for row, picture in reversed(self._rows):
+            self._session.put_back(row, picture)
+
+
+class ChangeFraming(QUndoCommand):
+    """Let the network see another part of a picture."""
+
+    def __init__(self, session: Session, picture: Picture, framing: Framing, text: str) -> None:
+        super().__init__(text)
+        self._session = session
+        self._picture = picture
+        self._before, self._after = picture.framing, framing
+
+    def redo(self) -> None:
+        self._session.set_framing(self._picture, self._after)
+
+    def undo(self) -> None:
+        self._session.set_framing(self._picture, self._before)

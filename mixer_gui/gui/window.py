@@ -1,0 +1,413 @@
+"""The main window: layout, menus, what goes where. Classification lives behind the session, drawing in the cards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeyEvent,
+    QUndoStack,
+)
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QSplitter,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mixer_gui import __version__
+from mixer_gui.gui.actions import build_actions
+from mixer_gui.gui.cards import ElidedLabel, LayersCard, PatchCard, PictureCard, PredictionCard
+from mixer_gui.gui.drop_area import may_hold_pictures, read_mime
+from mixer_gui.gui.explorer import Explorer
+from mixer_gui.gui.file_commands import FileCommands
+from mixer_gui.gui.gallery import PICTURE_ROLE, Picture
+from mixer_gui.gui.maps import MapKind
+from mixer_gui.gui.models import ModelOpener
+from mixer_gui.gui.session import Session
+from mixer_gui.gui.status import StatusBar
+from mixer_gui.gui.theme import apply_theme
+from mixer_gui.gui.undo import ChangeFraming, RemovePictures
+from mixer_gui.records import DevicePreference, Failure, Framing, FramingKind, ModelReady, ModelRef
+from mixer_gui.resources import default_model
+from mixer_gui.settings import Settings, Theme
+
+if TYPE_CHECKING:
+    from mixer_gui.gui.workers import EngineWorker
+
+TITLE = "Mixer GUI"
+
+
+class MainWindow(QMainWindow):
+    """Composes the cards, the session and the commands; routes between them."""
+
+    def __init__(self, worker: EngineWorker, model: ModelRef, settings: Settings) -> None:
+        super().__init__()
+        self._theme = settings.theme
+        self._started_with = settings
+        self.session = Session(worker, model, settings.device, self)
+        self.models = ModelOpener(worker, self.session, settings.assumptions, self)
+        self.files = FileCommands(worker, self.session, self.models, settings.recent, self)
+        self.undo_stack = QUndoStack(self)
+        self.picture = PictureCard(self.session.gallery)
+        self.predictions = PredictionCard()
+        self.layers = LayersCard()
+        self.patch = PatchCard()
+        self.status = StatusBar()
+        self.setStatusBar(self.status)
+        self.actions_ = build_actions(self)
+        self.explorer = Explorer(self.session, self.picture, self.predictions, self.layers, self.patch, self)
+        self._build_layout()
+        self._connect()
+        self._apply(settings)
+        self.setAcceptDrops(True)
+        self._refresh()
+        self.picture.view.setFocus()
+
+    # --- layout ---
+
+    def _build_layout(self) -> None:
+        self._columns = QSplitter(Qt.Orientation.Horizontal)
+        right = QSplitter(Qt.Orientation.Vertical)
+        for widget in (self.predictions, self.layers, self.patch):
+            right.addWidget(widget)
+        right.setSizes([168, 322, 200])
+        for row, stretch in enumerate((0, 3, 2)):
+            right.setStretchFactor(row, stretch)
+            right.setCollapsible(row, False)
+        self._right = right
+        self._columns.addWidget(self.picture)
+        self._columns.addWidget(right)
+        self._columns.setStretchFactor(0, 3)
+        self._columns.setStretchFactor(1, 2)
+        self._columns.setCollapsible(0, False)
+        self._columns.setCollapsible(1, False)
+        self._columns.setSizes([600, 400])
+        for splitter in (self._columns, right):
+            splitter.setHandleWidth(8)
+        self._model_button = QToolButton()
+        self._model_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._model_button.setText(self.tr("Loading the model …"))
+        self._model_button.setAccessibleName(self.tr("Model"))
+        self._model_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        bar = QHBoxLayout()
+        bar.setSpacing(6)
+        for text, tip, action in (
+            (self.tr("Open…"), self.tr("Open pictures (Ctrl+O)"), self.actions_.open_pictures),
+            (self.tr("Paste"), self.tr("Paste a picture, file or address (Ctrl+V)"), self.actions_.paste),
+            (self.tr("Save map…"), self.tr("Save the picture with its map (Ctrl+S)"), self.actions_.save_map),
+            (self.tr("Export…"), self.tr("Export all results as CSV or JSON (Ctrl+E)"), self.actions_.export),
+        ):
+            button = QToolButton()
+            button.setText(text)
+            button.setToolTip(tip)
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            button.clicked.connect(action.trigger)
+            bar.addWidget(button)
+        self._message = ElidedLabel("warning")
+        self._message.setAccessibleName(self.tr("Message"))
+        bar.addWidget(self._message, 1)
+        bar.addWidget(self._model_button)
+        central = self._central = QWidget()
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(10, 8, 10, 6)
+        layout.setSpacing(8)
+        layout.addLayout(bar)
+        layout.addWidget(self._columns, 1)
+        self.setCentralWidget(central)
+        self.setMinimumSize(800, 560)
+        self._drop_frame = QFrame(central)
+        self._drop_frame.setStyleSheet("border: 3px dashed palette(highlight); border-radius: 10px;")
+        self._drop_frame.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._drop_frame.hide()
+
+    # --- wiring ---
+
+    def _connect(self) -> None:
+        actions, files, models, session = self.actions_, self.files, self.models, self.session
+        actions.open_pictures.triggered.connect(files.choose_pictures)
+        actions.recent.aboutToShow.connect(lambda: files.fill_recent(actions.recent))
+        actions.save_map.triggered.connect(lambda: files.save_map(self.picture.view))
+        actions.export.triggered.connect(lambda: files.export(self.predictions.top_k.value()))
+        actions.copy.triggered.connect(lambda: files.copy(self.predictions.top_k.value()))
+        actions.paste.triggered.connect(files.paste)
+        actions.reload.triggered.connect(session.retry)
+        actions.quit.triggered.connect(self.close)
+        actions.undo.triggered.connect(self.undo_stack.undo)
+        actions.remove.triggered.connect(self._remove_current)
+        actions.clear.triggered.connect(self._remove_all)
+        actions.previous_picture.triggered.connect(lambda: self._step_picture(-1))
+        actions.next_picture.triggered.connect(lambda: self._step_picture(1))
+        actions.previous_layer.triggered.connect(lambda: self.explorer.step_layer(-1))
+        actions.next_layer.triggered.connect(lambda: self.explorer.step_layer(1))
+        actions.show_layer.triggered.connect(lambda: self.explorer.show_evidence(False))
+        actions.show_evidence.triggered.connect(lambda: self.explorer.show_evidence(True))
+        for theme, action in actions.themes.items():
+            action.triggered.connect(lambda _checked, theme=theme: self.set_theme(theme))
+        for device, action in actions.devices.items():
+            action.triggered.connect(lambda _checked, device=device: models.use_device(device))
+        actions.embedded_model.triggered.connect(models.open_embedded)
+        actions.open_model_folder.triggered.connect(models.choose_folder)
+        actions.open_model_file.triggered.connect(models.choose_file)
+        actions.class_list.triggered.connect(self._show_classes)
+        actions.about.triggered.connect(self._show_about)
+        for action in (actions.embedded_model, actions.open_model_folder, actions.open_model_file):
+            action.triggered.connect(lambda: self._complain(""))  # what an earlier model said no longer holds
+            self._model_button.addAction(action)
+        self._model_button.addAction(actions.class_list)
+        files.told.connect(self._tell)
+        files.complained.connect(self._complain)
+        self.predictions.knows.linkActivated.connect(self._show_classes)
+        self.status.cancel_asked.connect(session.cancel)
+        self.picture.strip.removal_asked.connect(self._remove_current)
+        self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
+        self.undo_stack.undoTextChanged.connect(self._name_undo)
+        session.current_changed.connect(self._refresh)
+        session.report_changed.connect(self._refresh)
+        session.busy_changed.connect(self._refresh_activity)
+        session.progressed.connect(self.status.show_progress)
+        session.model_changed.connect(self._show_model)
+        session.model_failed.connect(self._show_model_failure)
+        self.explorer.framing_asked.connect(self._change_framing)
+
+    def _apply(self, settings: Settings) -> None:
+        """Take over what was remembered."""
+        self.actions_.themes[settings.theme].setChecked(True)
+        self.actions_.devices[settings.device].setChecked(True)
+        self.predictions.top_k.setValue(settings.top_k)
+        self.picture.opacity.setValue(round(settings.opacity * 100))
+        if settings.map_kind in set(MapKind):
+            self.layers.kind.setCurrentIndex(self.layers.kind.findData(MapKind(settings.map_kind)))
+        self.layers.per_layer.setChecked(settings.scale_per_layer)
+        self.resize(1280, 800)
+        self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode()))
+        self._columns.restoreState(QByteArray.fromBase64(settings.splitter.encode()))
+
+    def settings(self) -> Settings:
+        """What to remember for the next start."""
+        model = self.session.model
+        return replace(
+            self._started_with,
+            theme=self._theme,
+            device=self.session.device,
+            model_path="" if model == default_model() else str(model.path),
+            top_k=self.predictions.top_k.value(),
+            opacity=self.picture.opacity.value() / 100.0,
+            map_kind=MapKind(self.layers.kind.currentData()).value,
+            scale_per_layer=self.layers.per_layer.isChecked(),
+            recent=tuple(self.files.recent),
+            geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+            splitter=bytes(self._columns.saveState().toBase64().data()).decode(),
+            assumptions=self.models.remembered,
+            first_start=False,
+        )
+
+    # --- refreshing ---
+
+    @Slot()
+    def _refresh(self) -> None:
+        """Title, notices, timings, and which commands make sense."""
+        current = self.session.current
+        report = current.report if current else None
+        self.setWindowTitle(f"{current.source.name} — {TITLE}" if current else TITLE)
+        notices: list[str] = []
+        if current is not None and current.failure is not None:
+            notices.append(current.failure.sentence)
+        if report is not None:
+            notices.extend(report.notices)
+        if current is not None and current.framing.kind != FramingKind.CHECKPOINT:
+            notices.append(self.tr("The network sees another part than its checkpoint's own preprocessing gives it."))
+        self.picture.set_notice("\n".join(notices))
+        self.status.show_timings(report.timings_ms if report else None)
+        for action in (
+            self.actions_.copy,
+            self.actions_.save_map,
+            self.actions_.show_layer,
+            self.actions_.show_evidence,
+        ):
+            action.setEnabled(report is not None)
+        for action in (self.actions_.remove, self.actions_.clear, self.actions_.reload, self.actions_.export):
+            action.setEnabled(current is not None)
+        row = -1 if current is None else self.session.gallery.row(current)
+        if row >= 0 and self.picture.strip.currentIndex().row() != row:
+            self.picture.strip.setCurrentIndex(self.session.gallery.index(row))
+        self.picture.strip.setVisible(self.session.gallery.rowCount() > 0)
+        self._refresh_activity()
+
+    @Slot()
+    def _refresh_activity(self) -> None:
+        waiting, current = self.session.waiting, self.session.current
+        if self.session.ready is None and not self.session.model_has_failed:
+            self.status.show_activity(self.tr("Loading the model …"), running=True)
+        elif waiting:
+            stoppable = current is not None and current.report is None and current.failure is None
+            text = self.tr("Classifying …") if waiting == 1 else self.tr("{0} pictures to go").format(waiting)
+            self.status.show_activity(text, running=True, cancellable=stoppable)
+        else:
+            self.status.show_activity(self.tr("Ready"), running=False)
+
+    @Slot(object)
+    def _show_model(self, ready: ModelReady) -> None:
+        info = ready.info
+        assumed = self.tr(" (preprocessing assumed)") if info.assumed else ""
+        name = self.tr("Built-in model") if ready.ref == default_model() else info.name
+        self._model_button.setText(f"{name}{assumed}")
+        self._model_button.setToolTip(
+            f"{info.name}\n"
+            + self.tr(
+                "{0:,} parameters · {1} layers · {2}×{3} patches of {4} px · {5} classes · loaded in {6:.0f} ms"
+            ).format(
+                info.parameters,
+                info.layers,
+                info.grid.rows,
+                info.grid.columns,
+                info.patch_size,
+                info.classes,
+                ready.load_ms,
+            )
+        )
+        self.predictions.knows.setText(self.tr('Knows {0} things (<a href="#list">see list</a>)').format(info.classes))
+        self.status.show_device(ready.device)
+        if ready.notices:
+            self._complain(" ".join(ready.notices))
+        self._refresh()
+
+    @Slot(object)
+    def _show_model_failure(self, failure: Failure) -> None:
+        """The model in use stays; where there is none yet, the embedded one steps in."""
+        self._complain(failure.sentence)
+        self.actions_.devices[self.session.device].setChecked(True)
+        if self.session.ready is None:
+            if self.session.model != default_model() or self.session.device != DevicePreference.AUTO:
+                self.session.fall_back(default_model())
+            else:
+                self._model_button.setText(self.tr("No model"))
+        self._refresh_activity()
+
+    @Slot(str)
+    def _tell(self, text: str) -> None:
+        self.status.showMessage(text, 4000)
+
+    @Slot(str)
+    def _complain(self, sentence: str) -> None:
+        """A sentence that stays until the next one: something did not work."""
+        self._message.set_text(sentence)
+
+    # --- commands ---
+
+    def set_theme(self, theme: Theme) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            self._theme = theme
+            apply_theme(application, theme)
+
+    @Slot(object)
+    def _change_framing(self, framing: Framing) -> None:
+        current = self.session.current
+        if current is not None and current.framing != framing:
+            self.undo_stack.push(ChangeFraming(self.session, current, framing, self.tr("crop")))
+
+    @Slot()
+    def _remove_current(self) -> None:
+        current = self.session.current
+        if current is not None:
+            text = self.tr("removal of {0}").format(current.source.name)
+            self.undo_stack.push(RemovePictures(self.session, [current], text))
+
+    @Slot()
+    def _remove_all(self) -> None:
+        pictures = list(self.session.gallery.pictures)
+        if pictures:
+            text = self.tr("removal of {0} pictures").format(len(pictures))
+            self.undo_stack.push(RemovePictures(self.session, pictures[::-1], text))
+
+    @Slot(str)
+    def _name_undo(self, text: str) -> None:
+        self.actions_.undo.setEnabled(self.undo_stack.canUndo())
+        self.actions_.undo.setText(self.tr("&Undo {0}").format(text) if text else self.tr("&Undo"))
+
+    def _step_picture(self, by: int) -> None:
+        gallery, current = self.session.gallery, self.session.current
+        if current is not None:
+            row = min(max(gallery.row(current) + by, 0), gallery.rowCount() - 1)
+            self.session.show_picture(gallery.picture(row))
+
+    @Slot(object)
+    def _show_selected(self) -> None:
+        picture = self.picture.strip.currentIndex().data(PICTURE_ROLE)
+        if isinstance(picture, Picture) and picture is not self.session.current:
+            self.session.show_picture(picture)
+
+    @Slot()
+    def _show_classes(self) -> None:
+        if self.session.ready is not None:
+            from mixer_gui.gui.dialogs import ClassListDialog
+
+            ClassListDialog(self.session.ready.info, self).exec()
+
+    @Slot()
+    def _show_about(self) -> None:
+        from PySide6.QtWidgets import QMessageBox
+
+        QMessageBox.about(
+            self,
+            self.tr("About Mixer GUI"),
+            self.tr(
+                "<b>Mixer GUI {0}</b><p>See how an MLP-Mixer looks at your picture.</p><p>Pictures stay on this "
+                "machine. The only requests it makes are to addresses that you drop. No telemetry.</p>"
+            ).format(__version__),
+        )
+
+    # --- events ---
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if may_hold_pictures(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._drop_frame.setGeometry(self._central.rect().adjusted(4, 4, -4, -4))
+            self._drop_frame.raise_()
+            self._drop_frame.show()
+
+    def dragLeaveEvent(self, _event: QEvent) -> None:
+        self._drop_frame.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._drop_frame.hide()
+        dropped = read_mime(event.mimeData(), self.tr("dropped picture"))
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        if dropped:
+            self._complain("")
+            # After the drop is answered: the program dragged from waits for that.
+            QTimer.singleShot(0, self, lambda: self.files.open_dropped(dropped))
+        else:
+            self._complain(self.tr("What was dropped holds no picture, file or address."))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Hold M to see the picture without its map."""
+        if event.key() == Qt.Key.Key_M and not event.isAutoRepeat():
+            self.picture.view.set_opacity(0.0)
+        elif event.key() == Qt.Key.Key_Escape:
+            self.explorer.choose_class(None)
+            self._complain("")
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_M and not event.isAutoRepeat():
+            self.picture.view.set_opacity(self.picture.opacity.value() / 100.0)
+        else:
+            super().keyReleaseEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.files.saver.wait()
+        event.accept()

@@ -1,0 +1,136 @@
+"""The only seam between the window and the engine: a QObject that lives in the engine thread.
+
+Records leave it through signals. The engine, the decoder and torch are imported in its thread, never in
+the window's.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from mixer_gui.gui.images import load_colour_maps
+from mixer_gui.records import (
+    ClassifyRequest,
+    ClassReport,
+    ClassRequest,
+    DevicePreference,
+    Failure,
+    FrameReady,
+    InspectRequest,
+    ModelInspected,
+    ModelReady,
+    ModelRef,
+    PatchReport,
+    PatchRequest,
+    Progress,
+    Report,
+    SourcesFound,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mixer_gui.engine.pipeline import Pipeline
+
+
+class EngineWorker(QObject):
+    """Runs the pipeline's steps, one for each turn of its thread's event loop, so that the loop stays alive.
+
+    The methods that are not slots may be called from any thread and return at once; before the pipeline
+    exists they are kept and run in order when it does.
+    """
+
+    frame_ready = Signal(object)  # FrameReady: a picture was decoded
+    report_ready = Signal(object)  # Report: a picture was classified
+    patch_ready = Signal(object)  # PatchReport
+    class_ready = Signal(object)  # ClassReport
+    model_ready = Signal(object)  # ModelReady: a model was loaded
+    model_inspected = Signal(object)  # ModelInspected
+    sources_found = Signal(object)  # SourcesFound
+    progressed = Signal(object)  # Progress
+    failed = Signal(object)  # Failure: of a request, or of a model
+    _woken = Signal()  # something waits for a step
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._early: list[Callable[[Pipeline], None]] = []
+        self._pipeline: Pipeline | None = None
+        self._closed = False
+        self._woken.connect(self._run_step, Qt.ConnectionType.QueuedConnection)
+        self._signals = {
+            FrameReady: self.frame_ready,
+            Report: self.report_ready,
+            PatchReport: self.patch_ready,
+            ClassReport: self.class_ready,
+            ModelReady: self.model_ready,
+            ModelInspected: self.model_inspected,
+            SourcesFound: self.sources_found,
+            Progress: self.progressed,
+            Failure: self.failed,
+        }
+
+    @Slot()
+    def start(self) -> None:
+        """Build the pipeline, start the decoder's process, import torch. Runs in the engine thread."""
+        from mixer_gui.engine.pipeline import Pipeline
+
+        pipeline = Pipeline(self._emit_record, self._woken.emit)
+        with self._lock:
+            if self._closed:
+                pipeline.close()
+                return
+            self._pipeline = pipeline
+            early, self._early = self._early, []
+        for call in early:
+            call(pipeline)
+        pipeline.start()
+        load_colour_maps()
+        self._run_step()
+
+    @Slot()
+    def _run_step(self) -> None:
+        if self._pipeline is not None and self._pipeline.step():
+            self._woken.emit()
+
+    def load(self, model: ModelRef, device: DevicePreference) -> None:
+        self._do(lambda pipeline: pipeline.load(model, device))
+
+    def classify(self, request: ClassifyRequest) -> None:
+        self._do(lambda pipeline: pipeline.submit(request))
+
+    def ask(self, query: PatchRequest | ClassRequest) -> None:
+        self._do(lambda pipeline: pipeline.ask(query))
+
+    def inspect(self, request: InspectRequest) -> None:
+        self._do(lambda pipeline: pipeline.inspect(request))
+
+    def find_sources(self, paths: tuple[Path, ...]) -> None:
+        self._do(lambda pipeline: pipeline.find_sources(paths))
+
+    def cancel(self, view: str) -> None:
+        self._do(lambda pipeline: pipeline.cancel(view))
+
+    def close(self) -> None:
+        """Drop what waits; what runs ends by itself, and the thread can then be quit. Idempotent."""
+        with self._lock:
+            self._closed = True
+            pipeline = self._pipeline
+        if pipeline is not None:
+            pipeline.close()
+
+    def _do(self, call: Callable[[Pipeline], None]) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if self._pipeline is None:
+                self._early.append(call)
+                return
+        call(self._pipeline)
+
+    def _emit_record(self, record: object) -> None:
+        self._signals[type(record)].emit(record)
