@@ -1,0 +1,81 @@
+"""Entry point of `mixer-gui` and `python -m mixer_gui`: argv to the command line or to the window.
+
+Boot order, the only place that fixes it:
+
+1. `freeze_support()`: in a packaged executable a child process starts here too and must go no further.
+2. A command first (`classify`, `summary`), `--help` or `--version`: `cli`, which never imports PySide6.
+3. Anything else is files for the window: options are refused, then a missing display, before Qt aborts.
+4. `app`, which paints the window and has its worker thread import torch after that.
+
+Children that multiprocessing spawns import this module again: nothing heavy, and nothing runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing import freeze_support
+
+COMMANDS = frozenset({"classify", "summary"})
+CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
+
+
+def main() -> int:
+    """Run the program on `sys.argv`; returns the exit code: 2 for a usage error, 1 where it could not run."""
+    freeze_support()
+    arguments = sys.argv[1:]
+    if arguments and (arguments[0] in COMMANDS or arguments[0] in CLI_OPTIONS):
+        try:
+            from mixer_gui.cli import main as run_command
+
+            return run_command(arguments)
+        except KeyboardInterrupt:  # before the command could see to it
+            return 130
+    try:
+        files = files_of(arguments)
+    except ValueError as error:
+        return _refuse(f"{error}\nTry “mixer-gui --help”.", 2)
+    if not has_display():
+        return _refuse(
+            "Mixer GUI needs a display for its window, and there is none here (neither DISPLAY nor WAYLAND_DISPLAY "
+            "is set). “mixer-gui classify FILES…” works without one.",
+            1,
+        )
+    try:
+        from mixer_gui.app import main as run_window
+    except ImportError as error:
+        if ".so" not in str(error):
+            raise
+        return _refuse(
+            f"Qt could not be loaded: {error}. On Debian and Ubuntu “bash .ci/start” in the project's folder "
+            "installs what is missing.",
+            1,
+        )
+    return run_window(files)
+
+
+def files_of(arguments: list[str]) -> list[str]:
+    """The files among the arguments of the window; after `--` everything is one. ValueError names options."""
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    before, after = arguments[:split], arguments[split + 1 :]
+    options = [each for each in before if each.startswith("-")]
+    if options:
+        raise ValueError(f"mixer-gui: unknown option{'s' if len(options) > 1 else ''} {', '.join(options)}")
+    return before + after
+
+
+def has_display() -> bool:
+    """Whether Qt can be expected to open a window. Without X11 or Wayland it would abort the process."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def _refuse(sentence: str, exit_code: int) -> int:
+    if sys.stderr is not None:  # None in a windowed executable
+        sys.stderr.write(sentence + "\n")
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

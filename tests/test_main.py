@@ -1,0 +1,114 @@
+"""The entry point: who gets argv, and what is not imported on the way."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mixer_gui.__main__ import files_of, has_display
+
+STUB_WINDOW = """
+import sys, types
+window = types.ModuleType("mixer_gui.app")
+window.main = lambda files: print("window", files) or 7
+sys.modules["mixer_gui.app"] = window
+"""
+
+
+def run(
+    arguments: list[str], *, before: str = "", after: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Call main() in a fresh interpreter with only the given variables about displays."""
+    displays = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
+    inherited = {name: value for name, value in os.environ.items() if name not in displays}
+    code = (
+        f"{before}\nimport sys\nsys.argv = ['mixer-gui', *{arguments!r}]\n"
+        f"from mixer_gui.__main__ import main\nexit_code = main()\n{after}\nsys.exit(exit_code)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", env=inherited | environment
+    )
+
+
+def test_files_go_to_the_window_and_its_exit_code_comes_back() -> None:
+    ended = run(["a.png", "folder/b.jpg"], before=STUB_WINDOW, QT_QPA_PLATFORM="offscreen")
+    assert ended.stdout == "window ['a.png', 'folder/b.jpg']\n"
+    assert ended.returncode == 7
+
+
+def test_no_arguments_open_an_empty_window() -> None:
+    assert run([], before=STUB_WINDOW, QT_QPA_PLATFORM="offscreen").stdout == "window []\n"
+
+
+def test_way_to_the_window_imports_nothing_heavy() -> None:
+    after = "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    ended = run(["a.png"], before=STUB_WINDOW, after=after, QT_QPA_PLATFORM="offscreen")
+    assert not {"typer", "rich", "numpy", "torch", "PIL", "PySide6"} & set(ended.stdout.splitlines()[1].split())
+
+
+def test_unknown_options_are_named_and_refused() -> None:
+    ended = run(["a.png", "--fast", "-q"], before=STUB_WINDOW, QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 2
+    assert "--fast, -q" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_after_a_double_dash_everything_is_a_file() -> None:
+    assert files_of(["a", "--", "-b.png", "classify", "--"]) == ["a", "-b.png", "classify", "--"]
+
+
+@pytest.mark.parametrize("option", ["-", "-b.png", "--help"])
+def test_what_begins_with_a_dash_is_an_option(option: str) -> None:
+    with pytest.raises(ValueError, match="unknown option " + option):
+        files_of(["a.png", option])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a display is always there")
+def test_missing_display_is_told_in_a_sentence() -> None:
+    ended = run(["a.png"], before=STUB_WINDOW)
+    assert ended.returncode == 1
+    assert "needs a display" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a display is always there")
+@pytest.mark.parametrize("variable", ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"])
+def test_each_kind_of_display_counts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(each, raising=False)
+    assert not has_display()
+    monkeypatch.setenv(variable, "something")
+    assert has_display()
+
+
+def test_missing_system_library_is_told_in_a_sentence() -> None:
+    before = (
+        "import sys\n"
+        "class Broken:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'mixer_gui.app':\n"
+        "            raise ImportError('libEGL.so.1: cannot open shared object file: No such file or directory')\n"
+        "sys.meta_path.insert(0, Broken())"
+    )
+    ended = run([], before=before, QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 1
+    assert "libEGL.so.1" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_spawned_child_reimports_the_entry_module_cheaply(tmp_path: os.PathLike[str]) -> None:
+    script = os.path.join(tmp_path, "started.py")  # noqa: PTH118 - as an installed script: a path, not a module
+    with open(script, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(
+            "import multiprocessing, sys\n"
+            "from mixer_gui.__main__ import main\n"
+            "def child():\n"
+            "    loaded = {name.partition('.')[0] for name in sys.modules}\n"
+            "    print(sorted(loaded & {'typer', 'rich', 'numpy', 'torch', 'PIL', 'PySide6'}), flush=True)\n"
+            "if __name__ == '__main__':\n"
+            "    process = multiprocessing.get_context('spawn').Process(target=child)\n"
+            "    process.start(); process.join(); sys.exit(process.exitcode)\n"
+        )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "[]\n"), ended.stderr
