@@ -16,7 +16,7 @@ import os
 import sys
 from multiprocessing import freeze_support
 
-COMMANDS = frozenset({"classify", "summary"})
+COMMANDS = frozenset({"bench", "classify", "summary"})
 CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
 
 

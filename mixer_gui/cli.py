@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mixer_gui import __version__
+from mixer_gui.bench.cli import app as bench_app
 from mixer_gui.commands.output import Format
 from mixer_gui.records import (
     Assumptions,
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(bench_app, name="bench")
 
 
 class GeluForm(StrEnum):

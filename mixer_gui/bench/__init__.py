@@ -1,0 +1,1 @@
+"""Measurements that README quotes, behind `mixer-gui bench`. Nothing else imports this package."""

@@ -1,0 +1,119 @@
+"""The window's own figures, taken in a fresh process of its own: start, first prediction, longest silence.
+
+Run as a module it is that process; `measure` starts it. Times are CLOCK_MONOTONIC, which all processes share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+TICK_MS = 2
+STACK_AFTER_S = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Milliseconds: from process start to the first paint and to the first prediction, and the longest gap.
+
+    `gaps_ms` holds the five longest gaps between ticks of a 2 ms timer in the window's thread.
+    """
+
+    first_paint_ms: float
+    first_prediction_ms: float
+    gaps_ms: tuple[float, ...]
+    torch_before_paint: bool
+    platform: str
+    stacks: str
+
+
+def measure(files: list[Path], *, model: Path | None = None, stacks: bool = False, timeout_s: float = 180.0) -> Figures:
+    """Start the application on `files`, wait until all are classified, close it."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "mixer_gui.bench.window", folder, str(time.monotonic())]
+        command += ["--model", str(model)] if model is not None else []
+        command += ["--stacks"] if stacks else []
+        ended = subprocess.run(
+            [*command, *map(str, files)], capture_output=True, text=True, timeout=timeout_s, check=True
+        )
+    figures = json.loads(ended.stdout.splitlines()[-1])
+    return Figures(**{**figures, "gaps_ms": tuple(figures["gaps_ms"])}, stacks=ended.stderr)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from mixer_gui.app import build
+    from mixer_gui.settings import Settings, SettingsFile
+
+    settings_file = SettingsFile(Path(arguments.folder) / "settings.json")
+    settings_file.save(Settings(model_path=arguments.model or ""))
+    qt, application = build([Path(name) for name in arguments.files], settings_file)
+    from PySide6.QtCore import Qt as QtNames
+    from PySide6.QtCore import QTimer
+
+    session, gaps, seen = application.window.session, [], {}
+    last = time.monotonic()
+
+    def painted() -> None:
+        nonlocal last
+        seen["first_paint_ms"] = (time.monotonic() - arguments.started) * 1e3
+        seen["torch_before_paint"] = "torch" in sys.modules
+        last = time.monotonic()
+        timer.start()
+
+    def tick() -> None:
+        nonlocal last
+        now = time.monotonic()
+        gaps.append((now - last) * 1e3)
+        last = now
+        if arguments.stacks:
+            faulthandler.dump_traceback_later(STACK_AFTER_S, file=sys.stderr)
+
+    def reported() -> None:
+        if session.current is not None and session.current.report is not None:
+            seen.setdefault("first_prediction_ms", (time.monotonic() - arguments.started) * 1e3)
+        walk_on()
+
+    def walk_on() -> None:
+        """Show each picture in turn, as a user with the Page Down key would, then close the window."""
+        pictures = session.gallery.pictures
+        current = session.current
+        if session.waiting or len(pictures) < len(arguments.files) or current is None:
+            return
+        later = [each for each in pictures if each.view not in walked]
+        walked.add(current.view)
+        if later and later[0] is not current:
+            walked.add(later[0].view)
+            session.show_picture(later[0])
+        elif len(walked) >= len(pictures):
+            QTimer.singleShot(200, application.window.close)
+
+    walked: set[str] = set()
+    timer = QTimer(interval=TICK_MS, timerType=QtNames.TimerType.PreciseTimer)
+    timer.timeout.connect(tick)
+    application.window.picture.view.first_painted.connect(painted)
+    session.report_changed.connect(reported)
+    step = QTimer(interval=100)
+    step.timeout.connect(walk_on)
+    step.start()
+    qt.exec()
+    faulthandler.cancel_dump_traceback_later()
+    print(  # noqa: T201 - how the figures reach the process that asked
+        json.dumps({**seen, "gaps_ms": sorted(gaps, reverse=True)[:5], "platform": qt.platformName()})
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("started", type=float)
+    parser.add_argument("--model")
+    parser.add_argument("--stacks", action="store_true")
+    parser.add_argument("files", nargs="*")
+    _run(parser.parse_intermixed_args())
