@@ -203,6 +203,7 @@ class Explorer(QObject):
         elif report is not None:
             kind = MapKind(self._layers.kind.currentData())
             shown = self._layer_maps(report)[self._layer]
+        self._picture.exactness.setVisible(shown is not None)
         if report is None or shown is None:
             self._picture.view.set_overlay(None)
             self._picture.legend.clear()

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from mixer_gui.gui.prediction_list import percentage, short_label
-from mixer_gui.gui.theme import colours
+from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import Prediction
 
 Index = QModelIndex | QPersistentModelIndex
 LAYER_ROLE = Qt.ItemDataRole.UserRole
-LEAST_HEIGHT, GREATEST_HEIGHT = 42, 104  # of a cell; its map is a little lower
+LEAST_HEIGHT, GREATEST_HEIGHT = 37, 104  # of a cell; its map is a little lower
 TEXT_WIDTH = 72  # of a cell, beside its map
 
 
@@ -75,7 +75,7 @@ class LayerDelegate(QStyledItemDelegate):
         self._view = view
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return self._view.cell_size()
+        return self._view.gridSize()
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         layer = index.data(LAYER_ROLE)
@@ -136,26 +136,36 @@ class HeatmapGrid(QListView):
         self.setWrapping(True)
         self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setMovement(QListView.Movement.Static)
-        self.setUniformItemSizes(True)
         self.setSpacing(0)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Layers"))
         self.setAccessibleDescription(self.tr("One map a layer; the arrow keys choose the one shown over the picture."))
+        self.layers.modelReset.connect(self.fit_cells)
         self.selectionModel().currentChanged.connect(self._announce)
         self.clicked.connect(self._announce)
 
-    def cell_size(self) -> QSize:
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.layers.rowCount() == 0:
+            paint_placeholder(
+                QPainter(self.viewport()),
+                self.viewport().rect(),
+                self.tr("One map for each layer of the network appears here."),
+            )
+
+    def fit_cells(self) -> None:
         """The largest cells with which all layers are seen together; where none are large enough, it scrolls."""
-        # Qt wraps a row that fills the viewport to the last pixel.
-        room, height = self.viewport().width() - 4, self.viewport().height() - 8
+        frame = 2 * self.frameWidth()
+        room = self.width() - frame - self.verticalScrollBar().sizeHint().width() - 8  # what Qt keeps free
+        height = self.height() - frame - 4
         layers = max(self.layers.rowCount(), 1)
-        best = QSize(max(room, TEXT_WIDTH), LEAST_HEIGHT)
+        best = QSize(max(room, 1), LEAST_HEIGHT)
         for columns in range(1, max(room // (LEAST_HEIGHT + TEXT_WIDTH), 1) + 1):
             rows = -(-layers // columns)
             cell = min(height // rows, room // columns - TEXT_WIDTH, GREATEST_HEIGHT)
-            if columns == 1 or cell > best.height() or best.height() == LEAST_HEIGHT:
+            if cell > best.height() or (cell <= LEAST_HEIGHT and best.height() == LEAST_HEIGHT):
                 best = QSize(room // columns, max(cell, LEAST_HEIGHT))
-        return best
+        self.setGridSize(best)
 
     def select_layer(self, layer: int) -> None:
         """Mark a layer; tells `layer_chosen` if it was another."""
@@ -163,7 +173,7 @@ class HeatmapGrid(QListView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.scheduleDelayedItemsLayout()
+        self.fit_cells()
 
     def _announce(self, index: QModelIndex) -> None:
         if index.isValid():

@@ -113,9 +113,7 @@ class PatchPanel(QWidget):
             self.tr("Root mean square over channels: how strongly it reads, where opposite signs do not cancel. Exact.")
         )
         self._legend = Legend()
-        self._hint = QLabel(
-            self.tr("Point at a patch to see what it reads and writes; a click pins it, arrow keys walk.")
-        )
+        self._hint = QLabel(self.tr("Point at a patch of the picture. A click pins it."))
         self._hint.setObjectName("muted")
         self._hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._hint.setFixedHeight(18)

@@ -12,15 +12,15 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from mixer_gui.gui.theme import colours
+from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import Prediction
 
 Index = QModelIndex | QPersistentModelIndex
 PREDICTION_ROLE = Qt.ItemDataRole.UserRole
-ROW_HEIGHT = 27
+ROW_HEIGHT = 25
 
 
 def short_label(label: str) -> str:
@@ -138,6 +138,13 @@ class PredictionList(QListView):
     def sizeHint(self) -> QSize:
         """Room for what is shown, so that the usual five need no scrolling."""
         return QSize(200, max(self.predictions.rowCount(), 5) * ROW_HEIGHT + 4)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.predictions.rowCount() == 0:
+            paint_placeholder(
+                QPainter(self.viewport()), self.viewport().rect(), self.tr("The most probable classes appear here.")
+            )
 
     def show_predictions(self, predictions: tuple[Prediction, ...]) -> None:
         self.predictions.set_predictions(predictions)

@@ -16,6 +16,7 @@ class StatusBar(QStatusBar):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(8, 0, 8, 0)
         self._device = QLabel()
         self._timings = QLabel()
         self._timings.setObjectName("muted")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QColor, QPainter, QPalette
 from PySide6.QtWidgets import QApplication
 
 from mixer_gui.settings import Theme
@@ -84,6 +84,12 @@ def colours() -> Colours:
     Taken from the application: the palette of a view that a style sheet made transparent says black.
     """
     return DARK if QApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+
+
+def paint_placeholder(painter: QPainter, area: QRect, text: str) -> None:
+    """What an empty list says of what will be in it."""
+    painter.setPen(QColor(colours().muted))
+    painter.drawText(area.adjusted(8, 8, -8, -8), int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), text)
 
 
 def apply_theme(application: QApplication, theme: Theme) -> None:

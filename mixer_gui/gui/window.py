@@ -80,7 +80,7 @@ class MainWindow(QMainWindow):
         right = QSplitter(Qt.Orientation.Vertical)
         for widget in (self.predictions, self.layers, self.patch):
             right.addWidget(widget)
-        right.setSizes([168, 322, 200])
+        right.setSizes([174, 322, 196])
         for row, stretch in enumerate((0, 3, 2)):
             right.setStretchFactor(row, stretch)
             right.setCollapsible(row, False)
@@ -220,7 +220,7 @@ class MainWindow(QMainWindow):
         report = current.report if current else None
         self.setWindowTitle(f"{current.source.name} — {TITLE}" if current else TITLE)
         notices: list[str] = []
-        if current is not None and current.failure is not None:
+        if current is not None and current.failure is not None and current.frame is not None:  # else the view says it
             notices.append(current.failure.sentence)
         if report is not None:
             notices.extend(report.notices)
