@@ -40,7 +40,7 @@ def source_path(source: PictureSource) -> str:
 
 
 def as_object(result: Result) -> dict[str, Any]:
-    """The JSON object that README documents; probabilities and logits are unrounded."""
+    """The JSON object that README documents; probabilities and logits are unrounded, a failure's times null."""
     timings = result.timings_ms
     return {
         "path": result.path,
@@ -51,13 +51,9 @@ def as_object(result: Result) -> dict[str, Any]:
             for p in result.predictions
         ],
         "error": result.error,
-        "timings_ms": None
-        if timings is None
-        else {
-            "decode": round(timings.decode, 3),
-            "preprocess": round(timings.preprocess, 3),
-            "forward": round(timings.forward, 3),
-            "explain": round(timings.explain, 3),
+        "timings_ms": {
+            stage: None if timings is None else round(getattr(timings, stage), 3)
+            for stage in ("decode", "preprocess", "forward", "explain")
         },
     }
 

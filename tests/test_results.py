@@ -40,7 +40,7 @@ def test_object_of_a_failure_has_the_same_keys_and_no_predictions() -> None:
     assert failure.keys() == as_object(GOOD).keys()
     assert failure["predictions"] == []
     assert failure["error"] == "“broken.jpg” is empty."
-    assert failure["timings_ms"] is None
+    assert failure["timings_ms"] == dict.fromkeys(("decode", "preprocess", "forward", "explain"))
 
 
 def test_object_survives_json() -> None:
