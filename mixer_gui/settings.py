@@ -48,7 +48,7 @@ class SettingsFile:
             stored = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Settings()
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             self._set_aside()
             return Settings()
         if not isinstance(stored, dict):
@@ -60,8 +60,11 @@ class SettingsFile:
         """Atomic. Raises OSError where the folder cannot be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
-        partial.replace(self.path)
+        try:
+            partial.write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
+            partial.replace(self.path)
+        finally:
+            partial.unlink(missing_ok=True)  # where it could not be finished
 
     def _set_aside(self) -> None:
         try:
@@ -81,15 +84,29 @@ def assumptions_to_json(assumptions: Assumptions) -> dict[str, Any]:
 
 
 def assumptions_from_json(stored: dict[str, Any]) -> Assumptions:
-    """Raises ValueError, TypeError or KeyError where the stored values are not assumptions."""
-    mean, std = stored.get("mean"), stored.get("std")
+    """Raises ValueError where the stored values are not assumptions."""
+    crop_pct, interpolation, gelu = stored.get("crop_pct"), stored.get("interpolation"), stored.get("gelu")
     return Assumptions(
-        mean=None if mean is None else (float(mean[0]), float(mean[1]), float(mean[2])),
-        std=None if std is None else (float(std[0]), float(std[1]), float(std[2])),
-        crop_pct=None if stored.get("crop_pct") is None else float(stored["crop_pct"]),
-        interpolation=None if stored.get("interpolation") is None else Interpolation(stored["interpolation"]),
-        gelu=None if stored.get("gelu") is None else Gelu(stored["gelu"]),
+        mean=_channels(stored.get("mean")),
+        std=_channels(stored.get("std")),
+        crop_pct=None if crop_pct is None else _number(crop_pct),
+        interpolation=None if interpolation is None else Interpolation(interpolation),
+        gelu=None if gelu is None else Gelu(gelu),
     )
+
+
+def _channels(value: object) -> tuple[float, float, float] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise ValueError(f"three numbers expected, not {value!r}")
+    return (_number(value[0]), _number(value[1]), _number(value[2]))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"a number expected, not {value!r}")  # noqa: TRY004 - what is wrong is in a file
+    return float(value)
 
 
 def _from_json(stored: dict[str, Any]) -> Settings:
@@ -109,9 +126,9 @@ def _checked(name: str, value: object) -> object | None:
             return Theme(value)
         case "device", str() if value in set(DevicePreference):
             return DevicePreference(value)
-        case "top_k", int() if 1 <= value <= 20:
+        case "top_k", int() if 1 <= value <= 20 and not isinstance(value, bool):
             return value
-        case "opacity", int() | float() if 0 <= value <= 1:
+        case "opacity", int() | float() if 0 <= value <= 1 and not isinstance(value, bool):
             return float(value)
         case "recent", list():
             return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]

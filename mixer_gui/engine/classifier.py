@@ -1,7 +1,7 @@
 """One checkpoint on one device: pixels in, reports out. Owned by the engine thread; knows no queue."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +20,6 @@ from mixer_gui.records import (
     ClassReport,
     ClassRequest,
     DecodedPicture,
-    DeviceInfo,
     DevicePreference,
     MixerGuiError,
     PatchReport,
@@ -75,12 +74,15 @@ class Classifier:
     def size_bytes(self) -> int:
         return sum(parameter.nbytes for parameter in self.model.parameters())
 
-    def move(self, preference: DevicePreference) -> DeviceInfo:
-        """Take the weights to another device; earlier details stay where they are and are void."""
-        self.device, self.device_info = choose_device(preference)
+    def fall_back(self) -> None:
+        """Take the weights to the CPU; earlier details stay where they are and are void.
+
+        Also where an earlier move broke off in the middle and the weights lie on both devices.
+        """
+        self.device, info = choose_device(DevicePreference.CPU)
+        self.device_info = replace(info, reason="Runs on the CPU: the GPU had too little memory.")
         self.model.to(self.device)
         self._mean, self._std = self._mean.to(self.device), self._std.to(self.device)
-        return self.device_info
 
     @torch.inference_mode()
     def forward(self, pixels: "NDArray[np.uint8]", record: Record) -> tuple[Tensor, Recording]:

@@ -4,6 +4,14 @@ import torch
 
 from mixer_gui.records import DeviceInfo, DevicePreference, MixerGuiError
 
+# What a GPU's allocator, and the libraries that allocate for themselves, say when there is no more memory.
+GPU_MEMORY_MESSAGES = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)
+
 
 def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInfo]:
     """The device for `preference`; AUTO takes CUDA, then Apple's MPS, then the CPU.
@@ -32,6 +40,18 @@ def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInf
     return torch.device("cpu"), DeviceInfo(
         DevicePreference.CPU, "CPU", "fp32", f"Runs on the CPU with {torch.get_num_threads()} threads: {why}."
     )
+
+
+def ran_out_of_gpu_memory(error: RuntimeError) -> bool:
+    """Whether the GPU had too little memory; only CUDA's allocator has an error class for that."""
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in GPU_MEMORY_MESSAGES)
+
+
+def release_gpu_memory() -> None:
+    """Give what no tensor holds back to the GPU. Call it outside `except`: a traceback holds tensors."""
+    torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
 
 
 def _cuda_absence() -> str:

@@ -3,11 +3,12 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-
-import torch
+from dataclasses import replace
+from typing import TypeVar
 
 from mixer_gui.engine.classifier import Classifier, Detail, answer_class, answer_patch
-from mixer_gui.model.checkpoint import load_checkpoint
+from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
     ClassifyRequest,
@@ -25,9 +26,11 @@ from mixer_gui.records import (
 )
 
 MODEL_BUDGET_BYTES = 3 << 30
-DETAIL_BUDGET_BYTES = 512 << 20
+DETAIL_BUDGET_BYTES = 64 << 20  # the newest is always kept, and an evicted one is run again
 
 ModelKey = tuple[ModelRef, DevicePreference]
+Query = TypeVar("Query")
+Answer = TypeVar("Answer")
 
 
 class DetailEvictedError(Exception):
@@ -58,13 +61,15 @@ class Engine:
         notices: tuple[str, ...] = ()
         key = (model, device)
         if key not in self._classifiers:
+            choose_device(device)  # a device that is not there is told before the weights are read
             checkpoint = load_checkpoint(model, cancelled=cancelled)
-            try:
-                self._classifiers[key] = Classifier(checkpoint, device)
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                self._classifiers[key] = Classifier(checkpoint, DevicePreference.CPU)
+            classifier = _on_gpu(checkpoint, device)
+            if classifier is None:  # the weights may lie on both devices now; building it takes them back
+                classifier = Classifier(checkpoint, DevicePreference.CPU)
+                classifier.fall_back()
+                release_gpu_memory()
                 notices = (_out_of_memory_notice(checkpoint.info.name),)
+            self._classifiers[key] = classifier
         self._classifiers.move_to_end(key)
         self._evict_models()
         classifier = self._classifiers[key]
@@ -73,35 +78,54 @@ class Engine:
 
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> Report:
         """Run one picture on a loaded model; a GPU that runs out of memory gives way to the CPU, with a notice."""
-        classifier = self._classifiers[request.model, request.device]
-        try:
-            report, detail = classifier.classify(request, decoded, record)
-        except torch.OutOfMemoryError:
-            if classifier.device.type == "cpu":
-                raise
+        key = (request.model, request.device)
+        classifier = self._classifiers[key]
+        self._classifiers.move_to_end(key)
+        outcome = _attempt(classifier, request, decoded, record)
+        if outcome is None and self._details:  # those of earlier pictures may be what fills the GPU
             self._details.clear()
-            classifier.move(DevicePreference.CPU)
-            torch.cuda.empty_cache()
-            return with_notice(self.classify(request, decoded, record), _out_of_memory_notice(classifier.info.name))
-        except RuntimeError as error:
-            if "not enough memory" in str(error) or "DefaultCPUAllocator" in str(error):
-                raise MixerGuiError(
-                    f"There was not enough memory to run {classifier.info.name}. Close other programs or choose a "
-                    "smaller model.",
-                    str(error),
-                ) from error
-            raise
+            release_gpu_memory()
+            outcome = _attempt(classifier, request, decoded, record)
+        fell_back = outcome is None
+        if outcome is None:
+            self._fall_back(classifier)
+            outcome = _attempt(classifier, request, decoded, record)
+        if outcome is None:
+            raise MixerGuiError(f"There was not enough memory to run {classifier.info.name}.")
+        report, detail = outcome
         if record == Record.FULL:
             self._keep(request.id, detail)
-        return report
+        return with_notices(report, _out_of_memory_notice(classifier.info.name)) if fell_back else report
 
     def answer_patch(self, request: PatchRequest) -> PatchReport:
         """Raises DetailEvictedError where the picture has to be run again."""
-        return answer_patch(request, self._detail(request.report_id))
+        return self._answer(answer_patch, request, request.report_id)
 
     def answer_class(self, request: ClassRequest) -> ClassReport:
         """Raises DetailEvictedError where the picture has to be run again."""
-        return answer_class(request, self._detail(request.report_id))
+        return self._answer(answer_class, request, request.report_id)
+
+    def _answer(self, answer: Callable[[Query, Detail], Answer], request: Query, report_id: int) -> Answer:
+        classifier = self._detail(report_id).classifier
+        try:
+            return answer(request, self._detail(report_id))
+        except RuntimeError as error:
+            if not ran_out_of_gpu_memory(error):
+                raise
+        self._fall_back(classifier)
+        raise DetailEvictedError
+
+    def _fall_back(self, classifier: Classifier) -> None:
+        """Move a model to the CPU. Details hold memory of the GPU, and this model's are void: all are dropped."""
+        self._details.clear()
+        try:
+            classifier.fall_back()
+        except BaseException:  # half of it is here, half there: it has to be loaded again
+            for key in [key for key, each in self._classifiers.items() if each is classifier]:
+                del self._classifiers[key]
+            raise
+        finally:
+            release_gpu_memory()
 
     def forget(self, report_id: int) -> None:
         """Drop what is kept of a report that nobody can see any more."""
@@ -133,10 +157,36 @@ class Engine:
         return sum(classifier.size_bytes for classifier in self._classifiers.values())
 
 
-def with_notice(report: Report, notice: str) -> Report:
-    from dataclasses import replace
+def with_notices(report: Report, *notices: str) -> Report:
+    return replace(report, notices=(*report.notices, *notices))
 
-    return replace(report, notices=(*report.notices, notice))
+
+def _on_gpu(checkpoint: Checkpoint, device: DevicePreference) -> Classifier | None:
+    """None where the GPU ran out of memory. The error is gone by then: its traceback would hold tensors."""
+    try:
+        return Classifier(checkpoint, device)
+    except RuntimeError as error:
+        if not ran_out_of_gpu_memory(error):
+            raise
+        return None
+
+
+def _attempt(
+    classifier: Classifier, request: ClassifyRequest, decoded: DecodedPicture, record: Record
+) -> tuple[Report, Detail] | None:
+    """None where the GPU ran out of memory; nothing of the attempt is alive then, not even its traceback."""
+    try:
+        return classifier.classify(request, decoded, record)
+    except RuntimeError as error:
+        if classifier.device.type != "cpu" and ran_out_of_gpu_memory(error):
+            return None
+        if "not enough memory" in str(error) or "DefaultCPUAllocator" in str(error):
+            raise MixerGuiError(
+                f"There was not enough memory to run {classifier.info.name}. Close other programs or choose a "
+                "smaller model.",
+                str(error),
+            ) from error
+        raise
 
 
 def _out_of_memory_notice(model: str) -> str:

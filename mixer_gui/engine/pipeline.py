@@ -1,22 +1,23 @@
 """From request to record: fetch, decode, load, run, explain, each where it belongs. Knows no Qt.
 
-Requests come in from any thread. Decoding runs in the decoder's process, fetching in one thread of its
-own; everything that touches a model is a step that the engine thread runs, one at a time, by priority.
+Requests come in from any thread. Decoding runs in the decoder's process, fetching in threads of its own;
+everything that touches a model is a step that the engine thread runs, one at a time, by priority.
 """
 
+import contextlib
 import hashlib
 import logging
 import threading
-import traceback
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixer_gui.engine.mailbox import Mailbox
+from mixer_gui.engine.recent import RecentRequests
+from mixer_gui.engine.steps import Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
 from mixer_gui.hub.address import fetch
 from mixer_gui.pictures.decoder import Decoder
 from mixer_gui.pictures.sources import expand
@@ -27,7 +28,6 @@ from mixer_gui.records import (
     DecodedPicture,
     DecodeJob,
     DevicePreference,
-    Failure,
     FileSource,
     FrameReady,
     InspectRequest,
@@ -43,128 +43,107 @@ from mixer_gui.records import (
 
 if TYPE_CHECKING:
     from mixer_gui.engine.engine import Engine
+    from mixer_gui.records import ClassReport, PatchReport
 
-REMEMBERED_REQUESTS = 1000
+FETCHES = 4  # addresses fetched at a time
 MAX_FOUND = 500  # pictures that one drop adds
 
 log = logging.getLogger(__name__)
 
-ModelKey = tuple[ModelRef, DevicePreference]
-Query = PatchRequest | ClassRequest
 Publish = Callable[[object], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """A picture on its way; replaced, never changed, as it moves on."""
+def default_engine() -> "Engine":
+    from mixer_gui.engine.engine import Engine
 
-    request: ClassifyRequest
-    query: Query | None = None  # set where it is run again only to answer this
-    frame_published: bool = False
-    decoded: DecodedPicture | None = None
-
-    @property
-    def slot(self) -> str:
-        return self.request.view if self.query is None else f"again:{self.request.id}"
-
-    @property
-    def priority(self) -> Priority:
-        return self.request.priority if self.query is None else Priority.POINTER
-
-    @property
-    def model(self) -> ModelKey:
-        return (self.request.model, self.request.device)
-
-
-@dataclass(frozen=True, slots=True)
-class _Load:
-    model: ModelKey
-
-
-@dataclass(frozen=True, slots=True)
-class _Inspect:
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _Forget:
-    request_id: int
-
-
-_Step = _Picture | _Load | _Inspect | _Forget | PatchRequest | ClassRequest
+    return Engine()
 
 
 class Pipeline:
     """Takes requests, publishes records.
 
-    `publish` gets FrameReady, Report, PatchReport, ClassReport, ModelReady, Progress and Failure records,
-    from any of the pipeline's threads. `wake` is called, from any thread, when `step` has something to do.
+    `publish` gets FrameReady, Report, PatchReport, ClassReport, ModelReady, ModelInspected, SourcesFound,
+    Progress and Failure records, from any of the pipeline's threads. `wake` is called, from any thread, when
+    `step` has something to do. `make_engine` is called once, in the engine thread.
+
+    What may change under another thread's feet is behind `_lock`. A picture goes on only while it is wanted,
+    and that is judged under the lock together with the move, so an old one never takes a newer one's place.
     """
 
-    def __init__(self, publish: Publish, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, publish: Publish, wake: Callable[[], None], *, make_engine: Callable[[], "Engine"] = default_engine
+    ) -> None:
         self._publish = publish
         self._wake = wake
+        self._make_engine = make_engine
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._decoder = Decoder()
-        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="fetch")
-        self._steps: Mailbox[_Step] = Mailbox()
-        self._to_decode: Mailbox[_Picture] = Mailbox()
-        self._decoding: tuple[_Picture, Future[DecodedPicture]] | None = None
+        self._fetcher = ThreadPoolExecutor(FETCHES, thread_name_prefix="fetch")
+        self._lister = ThreadPoolExecutor(1, thread_name_prefix="list")
+        self._steps: Mailbox[Step] = Mailbox()
+        self._to_decode: Mailbox[Picture] = Mailbox()
+        self._decoding: tuple[Picture, Future[DecodedPicture]] | None = None
         self._decoder_busy = False
-        self._waiting: dict[ModelKey, list[_Picture]] = {}
-        self._preprocessing: dict[ModelKey, Preprocessing] = {}
+        self._loading: set[ModelKey] = set()  # a step that loads it waits or runs
+        self._preprocessing: dict[ModelKey, Preprocessing] = {}  # of models that were loaded
+        self._load_errors: dict[ModelKey, MixerGuiError] = {}  # of models whose last loading failed
+        self._waiting: dict[ModelKey, list[Picture]] = {}  # their frames are published, the model is loading
         self._newest: dict[str, int] = {}
-        self._requests: OrderedDict[int, ClassifyRequest] = OrderedDict()
+        self._requests = RecentRequests()
+        self._questions: dict[int, dict[type, Query]] = {}  # the newest of each kind, by report that runs again
         self._engine: Engine | None = None
 
     # --- from any thread ---
 
     def load(self, model: ModelRef, device: DevicePreference) -> None:
         """Have a model ready; ModelReady or a Failure without a request id follows."""
-        self._put(_Load((model, device)), Priority.DROPPED)
+        key = (model, device)
+        with self._lock:
+            asked = key in self._loading
+            self._want(key)
+        if not asked:
+            self._put(Load(key), Priority.DROPPED, slot=Load(key).slot)
 
     def submit(self, request: ClassifyRequest) -> None:
         """Classify; a newer request of the same view supersedes an older one, whatever its stage."""
-        picture = _Picture(request)
+        picture = Picture(request)
         with self._lock:
-            self._requests[request.id] = request
-            while len(self._requests) > REMEMBERED_REQUESTS:
-                self._requests.popitem(last=False)
+            self._requests.add(request)
             self._newest[request.view] = request.id
             loaded = picture.model in self._preprocessing
-            superseded = self._stale_decode()
-        if superseded is not None:
-            superseded.cancel()
+            if not loaded:
+                self._want(picture.model)
+        self._cancel_stale_decode()
         if not loaded:
-            self._put(_Load(picture.model), Priority.POINTER)
-        if isinstance(request.source, AddressSource):
-            self._fetcher.submit(self._fetch, picture, request.source)
-        else:
-            self._decode(picture)
+            self._put(Load(picture.model), Priority.POINTER, slot=Load(picture.model).slot)
+        self._obtain(picture)
 
     def ask(self, query: Query) -> None:
-        """Ask about a report; a newer question of the same kind replaces one that still waits."""
+        """Ask about a report; a newer question of the same kind replaces one that still waits.
+
+        Where the report's picture is not remembered any more, no answer follows.
+        """
         self._put(query, Priority.POINTER, slot=type(query).__name__)
 
     def inspect(self, request: InspectRequest) -> None:
         """Look at a checkpoint before it is loaded; ModelInspected or a Failure follows."""
-        self._put(_Inspect(request.path), Priority.DROPPED)
+        self._put(Inspect(request.path), Priority.DROPPED)
 
     def find_sources(self, paths: tuple[Path, ...]) -> None:
         """List the pictures in files and folders; SourcesFound follows."""
-        self._fetcher.submit(self._find_sources, paths)
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._lister.submit(self._find_sources, paths)
 
     def cancel(self, view: str) -> None:
-        """Stop what is under way for a view; nothing more is published for it."""
+        """Stop what is under way for a view; no frame, report or failure is published for it any more."""
         with self._lock:
-            request_id = self._newest.pop(view, None)
-            superseded = self._stale_decode()
-        if superseded is not None:
-            superseded.cancel()
-        self._to_decode.discard(view)
-        if request_id is not None:
-            self._put(_Forget(request_id), Priority.BACKGROUND)
+            self._newest.pop(view, None)
+            ids = self._requests.ids_of(view)
+            for request_id in ids:
+                self._questions.pop(request_id, None)
+        self._cancel_stale_decode()
+        self._put(Forget(ids), Priority.BACKGROUND)
 
     def close(self) -> None:
         """Drop what waits and stop the decoder; a step that is running ends by itself. Idempotent."""
@@ -172,15 +151,17 @@ class Pipeline:
         self._steps.close()
         self._to_decode.close()
         self._fetcher.shutdown(wait=False, cancel_futures=True)
+        self._lister.shutdown(wait=False, cancel_futures=True)
         self._decoder.close()
 
     # --- in the engine thread ---
 
     def start(self) -> None:
         """Start the decoder's process, then import torch: two cores, both busy."""
-        from mixer_gui.engine.preload import import_torch
+        from mixer_gui.engine.preload import give_way, import_torch
 
         self._decoder.start()
+        give_way()
         import_torch()
 
     def step(self) -> bool:
@@ -190,51 +171,50 @@ class Pipeline:
             return False
         try:
             match step:
-                case _Load():
+                case Load():
                     self._run_load(step.model)
-                case _Picture():
+                case Picture():
                     self._run_picture(step)
-                case _Inspect():
+                case Inspect():
                     self._run_inspect(step.path)
-                case _Forget():
-                    self._loaded_engine().forget(step.request_id)
+                case Forget():
+                    for request_id in step.request_ids if self._engine is not None else ():
+                        self._loaded_engine().forget(request_id)
                 case PatchRequest() | ClassRequest():
                     self._run_query(step)
         except Exception as error:
-            if isinstance(step, _Picture):
+            if isinstance(step, Picture):
                 self._fail(step, error)
-            elif not self._closing.is_set():
-                self._publish(_failure(None, error))
+            else:
+                self._send(failure(None, error))
         return True
 
     def _loaded_engine(self) -> "Engine":
         if self._engine is None:
-            from mixer_gui.engine.engine import Engine
-
-            self._engine = Engine()
+            self._engine = self._make_engine()
         return self._engine
 
     def _run_load(self, model: ModelKey) -> None:
         with self._lock:
-            known = model in self._preprocessing
-            wanted = bool(self._waiting.get(model))
+            if model not in self._loading:  # an earlier step did it
+                return
         try:
             ready = self._loaded_engine().load(*model, cancelled=self._closing.is_set)
         except Exception as error:
+            sentence = explained(error)
             with self._lock:
+                self._loading.discard(model)
+                self._load_errors[model] = sentence
                 waiting = self._waiting.pop(model, [])
-            if self._closing.is_set():
-                return
-            failure = _failure(None, error)
-            self._publish(replace(failure, source_name=model[0].path.name))
+            self._send(replace(failure(None, sentence), source_name=model[0].path.name))
             for picture in waiting:
-                self._fail(picture, error)
+                self._fail(picture, sentence)
             return
         with self._lock:
+            self._loading.discard(model)
             self._preprocessing[model] = ready.info.preprocessing
             waiting = self._waiting.pop(model, [])
-        if not known or not wanted:
-            self._publish(ready)
+        self._send(ready)
         for picture in waiting:
             self._decode(picture)
 
@@ -242,167 +222,226 @@ class Pipeline:
         from mixer_gui.model.checkpoint import likely_assumptions
 
         if path.is_dir():
-            self._publish(ModelInspected(path))
+            self._send(ModelInspected(path))
         else:
             likely = likely_assumptions(path)
             with path.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
-            self._publish(ModelInspected(path, digest, likely))
+            self._send(ModelInspected(path, digest, likely))
 
-    def _run_picture(self, picture: _Picture) -> None:
-        if picture.decoded is None or not self._is_newest(picture):
+    def _run_picture(self, picture: Picture) -> None:
+        if picture.decoded is None or not self._is_wanted(picture):
             return
         from mixer_gui.model.mixer import Record
 
         engine = self._loaded_engine()
+        notices: tuple[str, ...] = ()
         if engine.preprocessing(*picture.model) is None:  # evicted since it was decoded
-            engine.load(*picture.model, cancelled=self._closing.is_set)
-        keep = picture.query is not None or picture.request.priority < Priority.FOLDER
+            notices = engine.load(*picture.model, cancelled=self._closing.is_set).notices
+        keep = picture.again or picture.request.priority < Priority.FOLDER
         report = engine.classify(picture.request, picture.decoded, Record.FULL if keep else Record.MAPS)
-        if picture.query is not None:
-            self.ask(picture.query)
-        elif self._is_newest(picture):
-            self._publish(report)
+        if picture.again:
+            self._answer_questions(picture.request.id)
+        elif self._is_wanted(picture):
+            self._send(replace(report, notices=(*notices, *report.notices)))
+
+    def _answer_questions(self, report_id: int) -> None:
+        """At once, while what they need is sure to be in memory: two reports could evict each other for ever."""
+        with self._lock:
+            questions = self._questions.pop(report_id, {})
+        for query in questions.values():
+            try:
+                self._send(self._answer(query))
+            except Exception as error:
+                self._send(failure(None, error))
 
     def _run_query(self, query: Query) -> None:
         from mixer_gui.engine.engine import DetailEvictedError
 
-        engine = self._loaded_engine()
         try:
-            answer = engine.answer_patch(query) if isinstance(query, PatchRequest) else engine.answer_class(query)
+            self._send(self._answer(query))
         except DetailEvictedError:
             with self._lock:
                 request = self._requests.get(query.report_id)
-            if request is not None and not isinstance(request.source, AddressSource):
-                self._decode(_Picture(request, query=query, frame_published=True))
-            return
-        self._publish(answer)
+                if request is None:
+                    return
+                runs_already = query.report_id in self._questions
+                self._questions.setdefault(query.report_id, {})[type(query)] = query
+            if not runs_already:
+                self._obtain(Picture(request, again=True, frame_published=True))
+
+    def _answer(self, query: Query) -> "PatchReport | ClassReport":
+        engine = self._loaded_engine()
+        return engine.answer_patch(query) if isinstance(query, PatchRequest) else engine.answer_class(query)
 
     # --- fetching and decoding ---
 
-    def _fetch(self, picture: _Picture, source: AddressSource) -> None:
-        request = picture.request
+    def _obtain(self, picture: Picture) -> None:
+        if isinstance(picture.request.source, AddressSource):
+            with contextlib.suppress(RuntimeError):  # it is closed
+                self._fetcher.submit(self._fetch, picture, picture.request.source)
+        else:
+            self._decode(picture)
+
+    def _fetch(self, picture: Picture, source: AddressSource) -> None:
+        def is_unwanted() -> bool:
+            return self._closing.is_set() or not self._is_wanted(picture)
 
         def progressed(done_bytes: int, total_bytes: int | None) -> None:
-            self._publish(Progress(request.id, "fetch", done_bytes, total_bytes))
+            self._send(Progress(picture.request.id, "fetch", done_bytes, total_bytes))
 
         try:
-            fetched = fetch(
-                source.address,
-                cancelled=lambda: self._closing.is_set() or not self._is_newest(picture),
-                progressed=progressed,
-            )
+            fetched = fetch(source.address, cancelled=is_unwanted, progressed=progressed)
+            request = replace(picture.request, source=fetched)
+            with self._lock:
+                if self._wanted(picture):
+                    self._requests.add(request)
+            self._decode(replace(picture, request=request))
         except Exception as error:
             self._fail(picture, error)
-            return
-        request = replace(request, source=fetched)
-        with self._lock:
-            self._requests[request.id] = request
-        self._decode(replace(picture, request=request))
 
     def _find_sources(self, paths: tuple[Path, ...]) -> None:
         found: list[FileSource] = []
         left_out = 0
-        for source in expand(paths, recursive=False):
-            if self._closing.is_set():
-                return
-            if len(found) < MAX_FOUND:
-                found.append(source)
-            else:
-                left_out += 1
-        self._publish(SourcesFound(tuple(found), left_out))
+        for path in paths:
+            try:
+                for source in expand((path,), recursive=False):
+                    if self._closing.is_set():
+                        return
+                    if len(found) < MAX_FOUND:
+                        found.append(source)
+                    else:
+                        left_out += 1
+            except OSError:
+                found.append(FileSource(path))  # decoding it gives the sentence that tells the user
+        self._send(SourcesFound(tuple(found), left_out))
 
-    def _decode(self, picture: _Picture) -> None:
-        self._to_decode.put(picture, priority=picture.priority, slot=picture.slot)
+    def _decode(self, picture: Picture) -> None:
+        with self._lock:
+            if self._wanted(picture):
+                self._to_decode.put(picture, priority=picture.priority, slot=picture.slot)
         self._feed_decoder()
 
     def _feed_decoder(self) -> None:
         """Give the decoder the most urgent picture if it has none; called whenever either may have changed."""
         while not self._closing.is_set():
             with self._lock:
-                if self._decoder_busy:
-                    return
-                picture = self._to_decode.take()
+                picture = None if self._decoder_busy else self._to_decode.take()
                 if picture is None:
                     return
+                if not self._wanted(picture):
+                    continue
                 preprocessing = self._preprocessing.get(picture.model)
                 self._decoder_busy = True
-            source = picture.request.source
-            if not self._is_newest(picture) or isinstance(source, AddressSource):
-                with self._lock:
-                    self._decoder_busy = False
-                continue
-            job = DecodeJob(source, preprocessing, picture.request.framing, picture.request.display_edge)
-            future = self._decoder.submit(job)
-            with self._lock:
-                self._decoding = (picture, future)
-            future.add_done_callback(partial(self._decoded, picture))
-            return
+            future = self._submit_to_decoder(picture, preprocessing)
+            if not future.done():
+                future.add_done_callback(partial(self._decoded, picture))
+                return
+            self._settle(picture, future)  # here, not in a callback: many such in a row would nest too deep
 
-    def _decoded(self, picture: _Picture, future: "Future[DecodedPicture]") -> None:
-        """Called by the decoder's thread when a job ended, however it did."""
+    def _submit_to_decoder(self, picture: Picture, preprocessing: Preprocessing | None) -> "Future[DecodedPicture]":
+        request = picture.request
+        try:
+            if isinstance(request.source, AddressSource):
+                raise TypeError("an address has to be fetched first")
+            future = self._decoder.submit(
+                DecodeJob(request.source, preprocessing, request.framing, request.display_edge)
+            )
+        except Exception as error:
+            future = Future()
+            future.set_exception(error)
+        with self._lock:
+            self._decoding = (picture, future)
+        self._cancel_stale_decode()
+        return future
+
+    def _decoded(self, picture: Picture, future: "Future[DecodedPicture]") -> None:
+        """Called when a job ended, however it did: by the decoder's thread, or by the one that cancelled it."""
+        self._settle(picture, future)
+        self._feed_decoder()
+
+    def _settle(self, picture: Picture, future: "Future[DecodedPicture]") -> None:
+        """Send what was decoded on its way, or say what went wrong. Raises nothing: a callback's error is lost."""
         with self._lock:
             self._decoder_busy = False
             self._decoding = None
         try:
             self._route(picture, future.result())
-        except CancelledError:
-            pass
+        except CancelledError:  # nobody wants it any more, or the decoder gave up
+            self._fail(picture, MixerGuiError("The decoder has stopped. Start the program again."))
         except Exception as error:
             self._fail(picture, error)
-        self._feed_decoder()
 
-    def _route(self, picture: _Picture, decoded: DecodedPicture) -> None:
-        if not self._is_newest(picture):
+    def _route(self, picture: Picture, decoded: DecodedPicture) -> None:
+        if not self._is_wanted(picture):
             return
         if not picture.frame_published:
-            self._publish(FrameReady(picture.request.id, picture.request.view, decoded.frame))
+            self._send(FrameReady(picture.request.id, picture.request.view, decoded.frame))
             picture = replace(picture, frame_published=True)
-        if decoded.network_input is not None:
-            first_ms = 0.0 if picture.decoded is None else picture.decoded.decode_ms
-            decoded = replace(decoded, decode_ms=decoded.decode_ms + first_ms)
-            self._put(replace(picture, decoded=decoded), picture.priority, slot=f"run:{picture.slot}")
+        if decoded.network_input is None:
+            self._await_model(replace(picture, frame_ms=decoded.decode_ms))
             return
+        # Up to 12 MB that nothing below needs, and the decoder may be far ahead of the engine.
+        frame = replace(decoded.frame, pixels=decoded.frame.pixels[:0].copy())
+        decoded = replace(decoded, frame=frame, decode_ms=picture.frame_ms + decoded.decode_ms)
         picture = replace(picture, decoded=decoded)
         with self._lock:
-            if picture.model not in self._preprocessing:
+            if self._wanted(picture):
+                self._steps.put(picture, priority=picture.priority, slot=f"run:{picture.slot}")
+        self._wake()
+
+    def _await_model(self, picture: Picture) -> None:
+        """Decode a picture for its model as soon as that is known; where loading has failed, so has the picture."""
+        with self._lock:
+            loaded = picture.model in self._preprocessing
+            error = self._load_errors.get(picture.model)
+            if not loaded and error is None:
                 self._waiting.setdefault(picture.model, []).append(picture)
-                return
-        self._decode(picture)
+        if loaded:
+            self._decode(picture)
+        elif error is not None:
+            self._fail(picture, error)
 
     # --- shared ---
 
-    def _put(self, step: _Step, priority: Priority, slot: str | None = None) -> None:
+    def _put(self, step: Step, priority: Priority, slot: str | None = None) -> None:
         self._steps.put(step, priority=priority, slot=slot)
         self._wake()
 
-    def _is_newest(self, picture: _Picture) -> bool:
-        if picture.query is not None:
-            return True
+    def _send(self, record: object) -> None:
+        """Publish, unless the program is closing. Raises nothing, so that a worker thread goes on."""
+        if self._closing.is_set():
+            return
+        try:
+            self._publish(record)
+        except Exception:
+            log.exception("%s could not be published", type(record).__name__)
+
+    def _fail(self, picture: Picture, error: Exception) -> None:
         with self._lock:
-            return self._newest.get(picture.request.view) == picture.request.id
+            wanted = self._wanted(picture)
+            if picture.again:
+                self._questions.pop(picture.request.id, None)
+        if wanted:
+            self._send(failure(picture.request, error))
 
-    def _stale_decode(self) -> "Future[DecodedPicture] | None":
-        """The decode under way if nobody waits for it any more; to be cancelled outside the lock."""
-        if self._decoding is None:
-            return None
-        picture, future = self._decoding
-        stale = picture.query is None and self._newest.get(picture.request.view) != picture.request.id
-        return future if stale else None
+    def _cancel_stale_decode(self) -> None:
+        """Stop the decode under way if nobody waits for it any more."""
+        with self._lock:
+            decoding = self._decoding
+            if decoding is None or self._wanted(decoding[0]):
+                return
+        decoding[1].cancel()  # without the lock: this calls `_decoded`
 
-    def _fail(self, picture: _Picture, error: Exception) -> None:
-        if self._is_newest(picture) and not self._closing.is_set():
-            self._publish(_failure(picture.request, error))
+    def _is_wanted(self, picture: Picture) -> bool:
+        with self._lock:
+            return self._wanted(picture)
 
+    def _wanted(self, picture: Picture) -> bool:
+        """Whether somebody still waits for the picture. The lock is held, as it is for all that follow."""
+        request = picture.request
+        return request.id in self._questions if picture.again else self._newest.get(request.view) == request.id
 
-def _failure(request: ClassifyRequest | None, error: Exception) -> Failure:
-    """A sentence for the user; an error that nobody foresaw says so and goes to the log whole."""
-    if isinstance(error, MixerGuiError):
-        sentence, detail = str(error), error.detail
-    else:
-        detail = "".join(traceback.format_exception(error))
-        log.error("unforeseen: %s", detail)
-        sentence = f"Something went wrong inside the program ({type(error).__name__}: {error}). Please report it."
-    if request is None:
-        return Failure(None, "", "", sentence, detail)
-    return Failure(request.id, request.view, request.source.name, sentence, detail)
+    def _want(self, model: ModelKey) -> None:
+        self._loading.add(model)
+        self._load_errors.pop(model, None)

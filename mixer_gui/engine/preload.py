@@ -5,7 +5,10 @@ import gc
 import importlib.util
 import os
 import sys
+import threading
 from pathlib import Path
+
+NICENESS = 10
 
 
 def import_torch() -> None:
@@ -30,6 +33,16 @@ def import_torch() -> None:
         if collecting:
             gc.enable()
         sys.setswitchinterval(switch_interval)
+
+
+def give_way() -> None:
+    """Let the window's thread go first where there are not cores enough for both; call it in the engine thread.
+
+    On Linux a thread has a niceness of its own, and the threads that torch starts from it inherit it: as
+    many as there are cores, spinning between two matrix products. An otherwise idle machine loses nothing.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _load_libraries() -> None:

@@ -36,4 +36,4 @@ def reading_energy(mixing: TokenMixing, hidden: Tensor, patch: int) -> Tensor:
     """
     per_channel = (mixing.fc2.weight[patch].float()[:, None] * gelu_slope(hidden.float(), mixing.gelu)).mT
     energy: Tensor = torch.linalg.vector_norm(per_channel @ mixing.fc1.weight.float(), dim=0)
-    return energy / float(hidden.shape[1]) ** 0.5
+    return energy.div(hidden.shape[1] ** 0.5)

@@ -43,6 +43,8 @@ def serve(pipe: connection.Connection, limits: Limits, memory_bytes: int, timeou
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(memory_bytes)
     _watch_parent()
+    if hasattr(os, "nice"):
+        os.nice(10)  # the window goes first
     # Nothing here multiplies matrices: without this numpy reserves memory for a thread on each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

@@ -1,0 +1,87 @@
+"""What travels through the pipeline: the steps of the engine thread, and errors turned into Failures."""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixer_gui.records import (
+    ClassifyRequest,
+    ClassRequest,
+    DecodedPicture,
+    DevicePreference,
+    Failure,
+    MixerGuiError,
+    ModelRef,
+    PatchRequest,
+    Priority,
+)
+
+log = logging.getLogger(__name__)
+
+ModelKey = tuple[ModelRef, DevicePreference]
+Query = PatchRequest | ClassRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture on its way; replaced, never changed, as it moves on."""
+
+    request: ClassifyRequest
+    again: bool = False  # it was published, and runs again to answer the questions that wait for it
+    frame_published: bool = False
+    frame_ms: float = 0.0  # decoding for the frame alone, before the model was known
+    decoded: DecodedPicture | None = None
+
+    @property
+    def slot(self) -> str:
+        return f"again:{self.request.id}" if self.again else self.request.view
+
+    @property
+    def priority(self) -> Priority:
+        return Priority.POINTER if self.again else self.request.priority
+
+    @property
+    def model(self) -> ModelKey:
+        return (self.request.model, self.request.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    model: ModelKey
+
+    @property
+    def slot(self) -> str:
+        return f"load:{self.model!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    request_ids: tuple[int, ...]
+
+
+Step = Picture | Load | Inspect | Forget | PatchRequest | ClassRequest
+
+
+def explained(error: Exception) -> MixerGuiError:
+    """The same for the user, without a traceback; an error that nobody foresaw says so and goes to the log whole."""
+    if isinstance(error, MixerGuiError):
+        return MixerGuiError(str(error), error.detail)
+    detail = "".join(traceback.format_exception(error))
+    log.error("unforeseen: %s", detail)
+    return MixerGuiError(
+        f"Something went wrong inside the program ({type(error).__name__}: {error}). Please report it.", detail
+    )
+
+
+def failure(request: ClassifyRequest | None, error: Exception) -> Failure:
+    """What went wrong with a request, or, without one, with a model or a question."""
+    sentence = explained(error)
+    if request is None:
+        return Failure(None, "", "", str(sentence), sentence.detail)
+    return Failure(request.id, request.view, request.source.name, str(sentence), sentence.detail)

@@ -1,0 +1,132 @@
+"""Evidence and direct contributions add up to the logit, and equal the loops that define them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from networks import B16, SMALL, difference, drawn, in_bf16, pictures, recorded
+
+from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
+from mixer_gui.model.mixer import MixerConfig, Record
+
+LIMIT = 1e-5
+BOTH = pytest.mark.parametrize("config", [SMALL, B16], ids=["small", "B/16"])
+PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+
+RecordProperty = Callable[[str, object], None]
+
+
+@PRECISIONS
+@BOTH
+def test_mean_evidence_plus_bias_is_the_logit(
+    config: MixerConfig, dtype: torch.dtype, record_property: RecordProperty
+) -> None:
+    model = drawn(config)
+    half = drawn(config) if dtype == torch.float32 else in_bf16(drawn(config))
+    logits, recording = recorded(half, pictures(config).to(dtype))
+    assert recording.final_tokens is not None
+    evidence = class_evidence(half, recording.final_tokens[0], torch.arange(config.num_classes))
+    worst = difference(evidence.mean(-1) + half.head.bias, logits[0])
+    record_property("largest relative difference", worst)
+    print(f"mean evidence + bias, {config.num_blocks} layers, {dtype}: {worst:.1e}")  # noqa: T201
+    assert logits.dtype == torch.float32
+    assert difference(logits, recorded(model, pictures(config))[0]) < (1e-6 if dtype == torch.float32 else 0.1)
+    assert worst <= LIMIT
+
+
+@BOTH
+def test_summed_contributions_plus_constant_are_the_logit(config: MixerConfig, record_property: RecordProperty) -> None:
+    model = drawn(config)
+    logits, recording = recorded(model, pictures(config))
+    worst = 0.0
+    for index in range(min(config.num_classes, 20)):
+        parts = direct_contributions(model, recording, index)
+        total = parts.stem.mean() + parts.token_mixing.mean(-1).sum() + parts.channel_mixing.mean(-1).sum()
+        worst = max(worst, float((total + parts.constant - logits[0, index]).abs() / logits.abs().max()))
+    record_property("largest relative difference", worst)
+    print(f"contributions + constant, {config.num_blocks} layers: {worst:.1e}")  # noqa: T201
+    assert worst <= LIMIT
+
+
+def test_contributions_equal_a_loop_over_the_formula() -> None:
+    model = drawn(SMALL)
+    _, recording = recorded(model, pictures(SMALL))
+    assert recording.stem is not None
+    assert recording.output is not None
+    output = recording.output[0].double()
+    updates = {
+        "stem": [recording.stem],
+        "token_mixing": list(recording.token_updates),
+        "channel_mixing": list(recording.channel_updates),
+    }
+    index = 4
+    parts = direct_contributions(model, recording, index)
+    for field, tensors in updates.items():
+        ours = getattr(parts, field).reshape(len(tensors), -1)
+        expected = torch.zeros_like(ours, dtype=torch.float64)
+        for number, tensor in enumerate(tensors):
+            update = tensor[0].double()
+            for patch in range(len(update)):
+                values = output[patch]
+                sigma = float((((values - values.mean()) ** 2).mean() + SMALL.layer_norm_eps) ** 0.5)
+                mean = float(update[patch].mean())
+                for channel in range(SMALL.hidden_dim):
+                    weight = float(model.head.weight[index, channel]) * float(model.norm.weight[channel])
+                    expected[number, patch] += weight * (float(update[patch, channel]) - mean) / sigma
+        assert difference(ours, expected) <= LIMIT, field
+
+
+def test_evidence_equals_a_loop_over_the_formula() -> None:
+    model = drawn(SMALL)
+    _, recording = recorded(model, pictures(SMALL))
+    assert recording.output is not None
+    assert recording.final_tokens is not None
+    classes = torch.tensor([5, 0, 3])
+    normed = torch.nn.functional.layer_norm(
+        recording.output[0].double(),
+        (SMALL.hidden_dim,),
+        model.norm.weight.double(),
+        model.norm.bias.double(),
+        SMALL.layer_norm_eps,
+    )
+    expected = torch.tensor(
+        [
+            [sum(float(w) * float(x) for w, x in zip(model.head.weight[k], token, strict=True)) for token in normed]
+            for k in classes
+        ],
+        dtype=torch.float64,
+    )
+    assert difference(class_evidence(model, recording.final_tokens[0], classes), expected) <= LIMIT
+
+
+def test_expected_evidence_is_the_probability_weighted_mean_over_classes() -> None:
+    model = drawn(SMALL)
+    logits, recording = recorded(model, pictures(SMALL))
+    assert recording.final_tokens is not None
+    probabilities = torch.softmax(logits[0], -1)
+    evidence = class_evidence(model, recording.final_tokens[0], torch.arange(SMALL.num_classes))
+    expected = sum(float(p) * e.double() for p, e in zip(probabilities, evidence, strict=True))
+    assert isinstance(expected, torch.Tensor)
+    assert difference(expected_evidence(model, recording.final_tokens[0], probabilities), expected) <= LIMIT
+
+
+def test_centred_evidence_sums_to_zero_over_classes_and_to_the_logit_over_patches() -> None:
+    model = drawn(SMALL)
+    logits, recording = recorded(model, pictures(SMALL))
+    assert recording.final_tokens is not None
+    tokens, probabilities = recording.final_tokens[0], torch.softmax(logits[0], -1)
+    centred = class_evidence(model, tokens, torch.arange(SMALL.num_classes)) - expected_evidence(
+        model, tokens, probabilities
+    )
+    assert (probabilities @ centred).abs().max() <= LIMIT * centred.abs().max()
+    above_expectation = (logits[0] - model.head.bias) - probabilities @ (logits[0] - model.head.bias)
+    assert difference(centred.mean(-1), above_expectation) <= LIMIT
+
+
+def test_contributions_without_a_full_recording_are_refused() -> None:
+    model = drawn(SMALL)
+    _, recording = model(pictures(SMALL), Record.MAPS)
+    with pytest.raises(ValueError, match="FULL"):
+        direct_contributions(model, recording, 0)
