@@ -42,7 +42,9 @@ def give_way() -> None:
     many as there are cores, spinning between two matrix products. An otherwise idle machine loses nothing.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # going below it takes a privilege
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def _load_libraries() -> None:

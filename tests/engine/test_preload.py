@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
@@ -74,3 +76,21 @@ def test_missing_torch_is_an_import_error_and_leaves_the_interpreter_as_it_was()
         "except ImportError as error: print(error.name, gc.isenabled(), sys.getswitchinterval() == before)"
     )
     assert said.split() == ["torch", "True", "True"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+@pytest.mark.parametrize(("given", "expected"), [(0, 10), (15, 15)])
+def test_engine_thread_gives_way_and_never_asks_for_more(given: int, expected: int) -> None:
+    said = run(
+        "import os, threading\n"
+        "from mixer_gui.engine.preload import give_way\n"
+        f"os.nice({given})\n"
+        "own = []\n"
+        "def engine():\n"
+        "    give_way()\n"
+        "    own.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))\n"
+        "thread = threading.Thread(target=engine)\n"
+        "thread.start(); thread.join()\n"
+        "print(own[0], os.getpriority(os.PRIO_PROCESS, 0))"
+    )
+    assert said.split() == [str(expected), str(given)]
