@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import TracebackType
 
-from PySide6.QtCore import QMetaObject, QObject, Qt, QThread, Slot
+from PySide6.QtCore import QMetaObject, QObject, Qt, QThread, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from mixer_gui import __version__
@@ -23,6 +24,8 @@ from mixer_gui.settings import Settings, SettingsFile, assumptions_from_json
 class Application(QObject):
     """Owns the engine thread, its worker and the window."""
 
+    _went_wrong = Signal(str)  # an error that nobody foresaw, in any thread
+
     def __init__(self, files: list[Path], settings_file: SettingsFile) -> None:
         super().__init__()
         self._settings_file = settings_file
@@ -33,6 +36,7 @@ class Application(QObject):
         self.worker.moveToThread(self._thread)
         self.window = MainWindow(self.worker, remembered_model(settings), settings)
         self.window.picture.view.first_painted.connect(self._start_engine)
+        self._went_wrong.connect(self.window.complain)
         self._files = files
 
     @Slot()
@@ -42,6 +46,15 @@ class Application(QObject):
         QMetaObject.invokeMethod(self.worker, "start", Qt.ConnectionType.QueuedConnection)
         if self._files:
             self.window.files.open_paths(self._files)
+
+    def tell_unforeseen(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """For `sys.excepthook`: PySide prints what a slot raises and goes on, and nobody sees standard error."""
+        sys.__excepthook__(kind, error, trace)
+        self._went_wrong.emit(
+            self.tr("Something went wrong inside the program ({0}: {1}). Please report it.").format(
+                kind.__name__, error
+            )
+        )
 
     @Slot()
     def shut_down(self) -> None:
@@ -87,5 +100,6 @@ def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication,
 
 def main(files: list[str]) -> int:
     """Run the window until it is closed; returns the exit code."""
-    qt, _application = build([Path(name) for name in files], SettingsFile())
+    qt, application = build([Path(name) for name in files], SettingsFile())
+    sys.excepthook = application.tell_unforeseen
     return qt.exec()

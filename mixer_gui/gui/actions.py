@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 from mixer_gui.records import DevicePreference
 from mixer_gui.settings import Theme
 
+NAME_LENGTH = 60  # characters of a file's name in a menu
+
 
 @dataclass(frozen=True, slots=True)
 class Actions:
@@ -40,6 +42,12 @@ class Actions:
     devices: dict[DevicePreference, QAction]
     class_list: QAction
     about: QAction
+
+
+def menu_text(name: str) -> str:
+    """A file's name as a menu shows it: not wider than a menu, and without mnemonics of its own."""
+    shown = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH // 2]}…{name[-NAME_LENGTH // 2 :]}"
+    return shown.replace("&", "&&")
 
 
 def build_actions(window: QMainWindow) -> Actions:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -27,17 +30,27 @@ from mixer_gui.records import FramingKind
 
 
 class ElidedLabel(QLabel):
-    """A label that gives way to its neighbours; the whole text is its tooltip."""
+    """A label that gives way to its neighbours; the whole text is its tooltip. A file's name is not markup."""
 
     def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self._whole = ""
 
     def set_text(self, text: str) -> None:
-        self.setText(text)
-        self.setToolTip(text)
+        self._whole = text
+        self.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
+        self.setAccessibleDescription(text)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
 
 
 def card() -> tuple[QFrame, QVBoxLayout]:
@@ -72,6 +85,7 @@ class PictureCard(QWidget):
         super().__init__(parent)
         frame, layout = card()
         self.name = ElidedLabel("heading")
+        self.name.setMinimumWidth(48)
         self.layer_button = self._overlay_button(self.tr("Layer"), evidence=False)
         self.evidence_button = self._overlay_button(self.tr("Evidence"), evidence=True)
         self.layer_button.setToolTip(self.tr("Show the selected layer's map over the picture (L)"))
@@ -96,6 +110,7 @@ class PictureCard(QWidget):
         self.notice = QLabel()
         self.notice.setObjectName("warning")
         self.notice.setWordWrap(True)
+        self.notice.setTextFormat(Qt.TextFormat.PlainText)
         self.notice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notice.hide()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
@@ -211,7 +226,7 @@ class LayersCard(QWidget):
         top.addWidget(self.kind, 1)
         top.addWidget(self.per_layer)
         lens = ElidedLabel("muted")
-        lens.setText(self.tr("Beside each map: the layer lens. A lens, not the truth."))
+        lens.set_text(self.tr("Beside each map: the layer lens. A lens, not the truth."))
         lens.setToolTip(
             self.tr(
                 "What the final norm and the head would say if the network stopped at that layer. They were trained "

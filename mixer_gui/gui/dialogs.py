@@ -1,8 +1,8 @@
-"""Small dialogs: what a bare checkpoint does not say, and the list of what a model knows."""
+"""Small dialogs: what a bare checkpoint does not say, the list of what a model knows, and what this program is."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSortFilterProxyModel, QStringListModel, Qt
+from PySide6.QtCore import QCoreApplication, QSortFilterProxyModel, QStringListModel, Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -11,10 +11,12 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
+    QMessageBox,
     QVBoxLayout,
     QWidget,
 )
 
+from mixer_gui import __version__
 from mixer_gui.records import Assumptions, CheckpointInfo, Gelu, Interpolation
 
 Triple = tuple[float, float, float]
@@ -115,3 +117,15 @@ class ClassListDialog(QDialog):
         layout.addWidget(view, 1)
         layout.addWidget(buttons)
         self.resize(380, 480)
+
+
+def show_about(parent: QWidget) -> None:
+    QMessageBox.about(
+        parent,
+        QCoreApplication.translate("dialogs", "About Mixer GUI"),
+        QCoreApplication.translate(
+            "dialogs",
+            "<b>Mixer GUI {0}</b><p>See how an MLP-Mixer looks at your picture.</p><p>Pictures stay on this "
+            "machine. The only requests it makes are to addresses that you drop. No telemetry.</p>",
+        ).format(__version__),
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
+from mixer_gui.pictures.sources import PICTURE_SUFFIXES
 from mixer_gui.records import AddressSource, BytesSource, PictureSource
 
 MODEL_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
@@ -28,8 +30,11 @@ class Dropped:
 
 
 def is_model(path: Path) -> bool:
-    """Whether a path is a checkpoint by its looks: a weights file, or a folder with a config.json."""
-    return path.suffix.lower() in MODEL_SUFFIXES or (path / "config.json").is_file()
+    """Whether a path is a checkpoint by its looks: a weights file, or a folder with a config.json. Raises nothing."""
+    suffix = path.suffix.lower()
+    if suffix in MODEL_SUFFIXES or suffix in PICTURE_SUFFIXES:  # for pictures the disk is not asked
+        return suffix in MODEL_SUFFIXES
+    return os.path.isfile(path / "config.json")  # noqa: PTH113 - Path.is_file raises where it may not look
 
 
 def may_hold_pictures(mime: QMimeData) -> bool:

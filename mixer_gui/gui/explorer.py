@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
 from mixer_gui.gui.heatmap_grid import LayerMap
 from mixer_gui.gui.images import map_image, picture_image
@@ -109,10 +109,9 @@ class Explorer(QObject):
             self._picture.name.set_text("")
             self._refresh_report()
             return
-        self._picture.name.set_text(current.source.name)
         if current.frame is not None:
             view.set_picture(picture_image(current.frame), current.frame.width, current.frame.height)
-        elif current.thumbnail is None or current.failure is not None:
+        else:  # not the one before: what is shown over it would be another picture's
             view.set_picture(None, 0, 0)
             view.set_message(current.failure.sentence if current.failure else self.tr("Reading …"))
         self._refresh_report()
@@ -120,6 +119,8 @@ class Explorer(QObject):
     @Slot()
     def _refresh_report(self) -> None:
         current, report = self._session.current, self.report
+        if current is not None:
+            self._picture.name.set_text(current.source.name)  # an address has become a file by now
         if current is not None and current.failure is not None and current.frame is None:
             self._picture.view.set_picture(None, 0, 0)
             self._picture.view.set_message(current.failure.sentence)
@@ -187,7 +188,8 @@ class Explorer(QObject):
                     for layer, (shown, lens) in enumerate(zip(maps, report.lens, strict=True))
                 )
             )
-            self._layers.grid.select_layer(self._layer)
+            with QSignalBlocker(self._layers.grid):  # nobody chose it just now: evidence stays where it is shown
+                self._layers.grid.select_layer(self._layer)
         self._refresh_overlay()
 
     def _refresh_overlay(self) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.drop_area import Dropped, is_model, read_mime
 from mixer_gui.gui.saving import Saver
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mixer_gui.gui.workers import EngineWorker
 
 IMAGE_FILTER = "PNG (*.png);;JPEG (*.jpg)"
+NAME_LENGTH = 100  # characters of a picture's name in the name that is proposed
 RESULTS_FILTER = "CSV (*.csv);;JSON (*.json);;JSON Lines (*.jsonl)"
 
 
@@ -63,6 +65,7 @@ class FileCommands(QObject):
         self.open_dropped(Dropped(paths=pictures, model=models[0] if models else None))
 
     def open_dropped(self, dropped: Dropped) -> None:
+        self.complained.emit("")  # what was said of earlier ones
         if dropped.model is not None:
             self._models.open(dropped.model)
         if dropped.paths:
@@ -82,7 +85,7 @@ class FileCommands(QObject):
         """Called each time before the menu opens."""
         menu.clear()
         for name in self.recent:
-            menu.addAction(Path(name).name, partial(self.open_paths, [Path(name)])).setToolTip(name)
+            menu.addAction(menu_text(Path(name).name), partial(self.open_paths, [Path(name)])).setToolTip(name)
         menu.setToolTipsVisible(True)
         if self.recent:
             menu.addSeparator()
@@ -115,7 +118,7 @@ class FileCommands(QObject):
         if picture is None or image is None:
             self.complained.emit(self.tr("There is no picture to save."))
             return
-        stem = Path(picture.source.name).stem or "picture"
+        stem = Path(picture.source.name).stem[:NAME_LENGTH] or "picture"
         path = self._ask_path(self.tr("Save Picture with Map"), f"{stem}-map.png", IMAGE_FILTER)
         if path is not None:
             self.saver.save_image(image, path)
@@ -155,12 +158,25 @@ class FileCommands(QObject):
     def _ask_path(self, title: str, name: str, kinds: str) -> Path | None:
         first = self._session.current.source if self._session.current else None
         folder = first.path.parent if isinstance(first, FileSource) else Path.home()
-        chosen, kind = QFileDialog.getSaveFileName(self._window, title, str(folder / name), kinds)
-        if not chosen:
-            return None
-        path = Path(chosen)
-        return path if path.suffix else path.with_suffix(kind.partition("*")[2].rstrip(")"))
+        dialog = save_dialog(self._window, title, folder / name, kinds)
+        chosen = dialog.selectedFiles() if dialog.exec() else []
+        dialog.deleteLater()
+        return Path(chosen[0]) if chosen else None
 
     @Slot(str)
     def _tell_saved(self, path: str) -> None:
         self.told.emit(self.tr("Saved {0}").format(path))
+
+
+def save_dialog(parent: QWidget, title: str, path: Path, kinds: str) -> QFileDialog:
+    """Asks where to save. The dialog itself adds a missing suffix: it must, to see that such a file is there."""
+    dialog = QFileDialog(parent, title, str(path.parent), kinds)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+
+    def take_suffix(kind: str) -> None:
+        dialog.setDefaultSuffix(kind.partition("*.")[2].rstrip(")"))
+
+    take_suffix(kinds.partition(";;")[0])
+    dialog.filterSelected.connect(take_suffix)
+    dialog.selectFile(path.name)
+    return dialog

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.gui.theme import colours
-from mixer_gui.records import Failure, Frame, Framing, PictureSource, Report
+from mixer_gui.records import ClassifyRequest, Failure, Frame, Framing, PictureSource, Report
 
 Index = QModelIndex | QPersistentModelIndex
 PICTURE_ROLE = Qt.ItemDataRole.UserRole
@@ -18,14 +18,15 @@ THUMBNAIL = 64
 CELL = QSize(96, 88)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # itself, not one like it
 class Picture:
     """One picture of the strip. Changed by the session only, in the window's thread."""
 
     view: str
     source: PictureSource
     framing: Framing = field(default_factory=Framing)
-    request_id: int | None = None  # of the newest request; answers to others are stale
+    request: ClassifyRequest | None = None  # the newest; answers to others are stale
+    is_waiting: bool = False  # the newest request has neither a result nor a failure yet
     frame: Frame | None = None  # dropped again for all but the last few shown
     thumbnail: QImage | None = None
     report: Report | None = None
@@ -59,9 +60,14 @@ class GalleryModel(QAbstractListModel):
             self._pictures[row:row] = pictures
             self.endInsertRows()
 
-    def remove(self, picture: Picture) -> None:
-        row = self.row(picture)
-        if row >= 0:
+    def remove(self, rows: list[int]) -> None:
+        """Take out the pictures of these rows."""
+        if len(rows) == len(self._pictures):  # row by row, the view would make each of the rest current in turn
+            self.beginResetModel()
+            self._pictures.clear()
+            self.endResetModel()
+            return
+        for row in sorted(rows, reverse=True):
             self.beginRemoveRows(QModelIndex(), row, row)
             del self._pictures[row]
             self.endRemoveRows()

@@ -56,7 +56,6 @@ class ModelOpener(QObject):
         self._session.set_model(default_model(), self._session.device)
 
     def use_device(self, device: DevicePreference) -> None:
-        self._session.device = device
         self._session.set_model(self._session.model, device)
 
     @Slot(object)
@@ -71,7 +70,12 @@ class ModelOpener(QObject):
                 assumptions = self._ask(found.path, found.likely)
                 if assumptions is None:
                     return
-                self.remembered[found.digest] = {**assumptions_to_json(assumptions), "path": str(found.path)}
+            # Under its present path too, by which the next start looks it up; the newest of a path counts.
+            self.remembered.pop(found.digest, None)
+            self.remembered = {
+                found.digest: {**assumptions_to_json(assumptions), "path": str(found.path)},
+                **self.remembered,
+            }
         self._session.set_model(ModelRef(found.path, assumptions=assumptions), self._session.device)
 
     def _recall(self, digest: str) -> Assumptions | None:
@@ -84,4 +88,6 @@ class ModelOpener(QObject):
         from mixer_gui.gui.dialogs import AssumptionsDialog
 
         dialog = AssumptionsDialog(path.name, likely, self._window)
-        return dialog.assumptions() if dialog.exec() == QDialog.DialogCode.Accepted else None
+        accepted = dialog.exec() == QDialog.DialogCode.Accepted
+        dialog.deleteLater()
+        return dialog.assumptions() if accepted else None

@@ -38,7 +38,7 @@ class MapView(QWidget):
         if self._image is None or self._grid is None:
             area = _fit(1, 1, room)
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Mid), 1, Qt.PenStyle.DashLine))
-            painter.drawRect(area.adjusted(0, 0, -1, -1))
+            painter.drawRect(area.adjusted(0.5, 0.5, -0.5, -0.5))  # whole, at fractional scaling too
         else:
             area = _fit(self._grid.columns, self._grid.rows, room)
             painter.drawImage(area, self._image)

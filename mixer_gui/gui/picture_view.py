@@ -45,6 +45,16 @@ class Overlay:
     grid: PatchGrid
 
 
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """What the pointer took hold of, where, and what was shown then."""
+
+    grip: Grip
+    start: QPointF
+    seen: Rect
+    overlay: Overlay | None
+
+
 class PictureView(QWidget):
     """Paints the picture; the pointer or the arrow keys choose a patch, a click or Return pins it."""
 
@@ -65,7 +75,7 @@ class PictureView(QWidget):
         self._pointed: int | None = None
         self._pinned: int | None = None
         self._adjustable = False
-        self._drag: tuple[Grip, QPointF, Rect] | None = None
+        self._drag: Drag | None = None
         self._pressed_at: QPointF | None = None
         self._scaled: QPixmap | None = None
         self._painted = False
@@ -97,8 +107,10 @@ class PictureView(QWidget):
         """What the network sees and how it cuts it; a patch outside the grid is let go."""
         if grid != self._grid:
             self._pointed = self._pinned = None
+        before = self.placement()
         self._seen, self._grid = seen, grid
-        self._scaled = None
+        if self.placement() != before:
+            self._scaled = None
         self.update()
 
     def set_overlay(self, overlay: Overlay | None) -> None:
@@ -113,6 +125,9 @@ class PictureView(QWidget):
     def set_adjustable(self, adjustable: bool) -> None:
         """Whether the rectangle can be dragged."""
         self._adjustable = adjustable
+        if not adjustable:
+            self._drag = None
+            self.unsetCursor()
         self.update()
 
     def set_pinned(self, patch: int | None) -> None:
@@ -159,7 +174,10 @@ class PictureView(QWidget):
         if self._image is None:
             self._paint_message(painter)
         else:
-            if self._scaled is None and not self._smooth.isActive():
+            moved_to_another_screen = (
+                self._scaled is not None and self._scaled.devicePixelRatio() != self.devicePixelRatioF()
+            )
+            if (self._scaled is None or moved_to_another_screen) and not self._smooth.isActive():
                 self._rescale()
             self._paint_content(painter, self.placement(), self._scaled)
             self._paint_patch(painter)
@@ -277,14 +295,14 @@ class PictureView(QWidget):
         if self._adjustable and self._seen is not None:
             grip = grip_at(event.position(), self.placement().to_screen(self._seen))
             if grip is not None:
-                self._drag = (grip, event.position(), self._seen)
+                self._drag = Drag(grip, event.position(), self._seen, self._overlay)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton or self._pressed_at is None:
             return
-        moved = (event.position() - self._pressed_at).manhattanLength() > 4.0
+        moved = self._has_moved(event)
         drag, self._drag, self._pressed_at = self._drag, None, None
-        if moved and drag is not None and self._seen is not None:
+        if drag is not None and self._seen is not None and self._seen != drag.seen:
             self.rectangle_changed.emit(self._seen)
         elif not moved:
             self._pin(self._patch_under(event.position()))
@@ -295,6 +313,8 @@ class PictureView(QWidget):
             self._walk(*STEPS[key])
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._pin(self.patch)
+        elif key == Qt.Key.Key_Escape and self._drag is not None:
+            self._end_drag()
         elif key == Qt.Key.Key_Escape and self._pinned is not None:
             self._pin(None)
         else:
@@ -342,16 +362,25 @@ class PictureView(QWidget):
         self.patch_pinned.emit(self._pinned)
 
     def _drag_to(self, event: QMouseEvent) -> None:
-        if self._drag is None:
-            return
-        grip, start, rect = self._drag
-        # The placement of the start: dragging must not change the scale under the pointer.
-        scale = self.placement().scale
-        offset = (event.position() - start) / scale
+        drag = self._drag
+        if drag is None or (self._seen == drag.seen and not self._has_moved(event)):
+            return  # a click that trembles is no drag
+        offset = (event.position() - drag.start) / self.placement().scale
         free = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        self._seen = drag_rect(rect, grip, offset.x(), offset.y(), *self._size, keep_aspect=not free)
-        self._overlay = None
+        self._seen = drag_rect(drag.seen, drag.grip, offset.x(), offset.y(), *self._size, keep_aspect=not free)
+        self._overlay = drag.overlay if self._seen == drag.seen else None
         self.update()
+
+    def _has_moved(self, event: QMouseEvent) -> bool:
+        """Whether the pointer is further from where it was pressed than a click's tremble."""
+        return self._pressed_at is not None and (event.position() - self._pressed_at).manhattanLength() > 4.0
+
+    def _end_drag(self) -> None:
+        """Leave the rectangle where it was before the drag."""
+        if self._drag is not None:
+            self._seen, self._overlay = self._drag.seen, self._drag.overlay
+            self._drag = self._pressed_at = None
+            self.update()
 
     def _show_grip(self, grip: Grip | None) -> None:
         shapes = {

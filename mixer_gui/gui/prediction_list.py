@@ -12,7 +12,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from mixer_gui.gui.theme import colours, paint_placeholder
@@ -129,7 +129,9 @@ class PredictionList(QListView):
         self.setMouseTracking(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(self.tr("Predictions"))
-        self.setAccessibleDescription(self.tr("Return shows which patches speak for the class."))
+        self.setAccessibleDescription(
+            self.tr("The arrow keys and Return show which patches speak for a class, Escape goes back.")
+        )
         self.setMinimumHeight(3 * ROW_HEIGHT + 4)
         self._chosen: int | None = None
         self.clicked.connect(self._toggle)
@@ -155,6 +157,13 @@ class PredictionList(QListView):
         self._chosen = class_index
         self._select_chosen()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """The class that a key moved to is the chosen one: what is marked is what the picture shows."""
+        before = self.currentIndex().row()
+        super().keyPressEvent(event)
+        if self.currentIndex().row() != before:
+            self._choose(self.currentIndex())
+
     def _select_chosen(self) -> None:
         row = None if self._chosen is None else self.predictions.row_of(self._chosen)
         if row is None:
@@ -170,7 +179,7 @@ class PredictionList(QListView):
             self.class_chosen.emit(self._chosen)
 
     def _choose(self, index: QModelIndex) -> None:
-        """Return or Enter; a double click arrives here too, after `clicked` has toggled twice."""
+        """A key; a double click arrives here too, after `clicked` has toggled once: it always chooses."""
         prediction = index.data(PREDICTION_ROLE)
         if isinstance(prediction, Prediction) and prediction.index != self._chosen:
             self._chosen = prediction.index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,8 @@ class _Write(QRunnable):
             self._write(partial)
             partial.replace(self._path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
             reason = error.strerror or str(error)
             self._saver.failed.emit(
                 QCoreApplication.translate("saving", "{0} could not be written: {1}. Choose another place.").format(

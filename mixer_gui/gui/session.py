@@ -34,6 +34,8 @@ from mixer_gui.records import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mixer_gui.gui.workers import EngineWorker
 
 FRAMES_KEPT = 6  # display copies of up to 12 MB each
@@ -68,6 +70,7 @@ class Session(QObject):
         self._ids = count(1)
         self._views = count(1)
         self._shown: list[Picture] = []  # most recent last; these keep their frames
+        self._wanted = (model, device)  # what was last asked for; in use once it is ready
         worker.frame_ready.connect(self._take_frame)
         worker.report_ready.connect(self._take_report)
         worker.patch_ready.connect(self._take_patch)
@@ -81,20 +84,22 @@ class Session(QObject):
 
     def add(self, sources: list[PictureSource]) -> None:
         """Put pictures into the strip, show the first, classify all; one that is there already is shown again."""
-        pictures = []
-        first: Picture | None = None
+        known = {each.source: each for each in self.gallery.pictures if not isinstance(each.source, BytesSource)}
+        new: list[Picture] = []
+        named: list[Picture] = []
         for source in sources:
-            known = self._known(source)
-            if known is None:
-                known = Picture(f"picture-{next(self._views)}", source)
-                pictures.append(known)
-            first = first or known
-        self.gallery.insert(self.gallery.rowCount(), pictures)
-        if first is not None:
-            self.show_picture(first)
-        for picture in pictures:
-            if picture is not first:
-                self._request(picture, Priority.FOLDER)
+            picture = None if isinstance(source, BytesSource) else known.get(source)
+            if picture is None:
+                picture = Picture(f"picture-{next(self._views)}", source)
+                new.append(picture)
+                if not isinstance(source, BytesSource):
+                    known[source] = picture
+            picture.failure = None  # one that failed is tried again: the file may be whole now
+            named.append(picture)
+        self.gallery.insert(self.gallery.rowCount(), new)
+        if named:
+            self.show_picture(named[0])
+        self._request_missing(named)
         self.busy_changed.emit()
 
     def show_picture(self, picture: Picture) -> None:
@@ -107,34 +112,42 @@ class Session(QObject):
             old.frame = None
         del self._shown[:-FRAMES_KEPT]
         self.current_changed.emit()
-        if picture.failure is None and not self._is_complete(picture):
+        if picture.failure is None and not self._is_complete(picture) and not self._is_under_way(picture):
             self._request(picture, Priority.DROPPED)
         self.busy_changed.emit()
 
-    def remove(self, picture: Picture) -> int:
-        """Take a picture out of the strip; returns the row it had, for putting it back."""
-        row = self.gallery.row(picture)
-        self._worker.cancel(picture.view)
-        picture.request_id = None
-        self.gallery.remove(picture)
-        if picture is self.current:
-            remaining = self.gallery.pictures
-            if remaining:
-                self.show_picture(remaining[min(row, len(remaining) - 1)])
-            else:
-                self.current = None
-                self.current_changed.emit()
+    def remove(self, pictures: Iterable[Picture]) -> list[tuple[int, Picture]]:
+        """Take pictures out of the strip and let go of their pixels; returns each with the row it had, in order."""
+        leaving = set(pictures)
+        rows = [(row, each) for row, each in enumerate(self.gallery.pictures) if each in leaving]
+        staying = [each for each in self.gallery.pictures if each not in leaving]
+        if self.current in leaving and staying:
+            before = self.gallery.pictures[: self.gallery.row(self.current)]
+            self.show_picture(staying[min(sum(each not in leaving for each in before), len(staying) - 1)])
+        for picture in leaving:
+            self._worker.cancel(picture.view)
+            picture.request, picture.is_waiting, picture.frame = None, False, None
+        self._shown = [each for each in self._shown if each not in leaving]
+        self.gallery.remove([row for row, _ in rows])
+        if not staying:
+            self.current = None
+            self.current_changed.emit()
         self.busy_changed.emit()
-        return row
+        return rows
 
-    def put_back(self, row: int, picture: Picture) -> None:
-        self.gallery.insert(min(row, self.gallery.rowCount()), [picture])
-        self.show_picture(picture)
+    def put_back(self, rows: list[tuple[int, Picture]], shown: Picture) -> None:
+        """Undo `remove`: each where it was, and `shown` current."""
+        for row, picture in rows:
+            self.gallery.insert(min(row, self.gallery.rowCount()), [picture])
+        self.show_picture(shown)
+        self._request_missing([picture for _, picture in rows])
+        self.busy_changed.emit()
 
     def retry(self) -> None:
         """Read and classify the current picture again: the file may have changed."""
         if self.current is not None:
-            self.current.failure = self.current.report = self.current.frame = None
+            self.current.failure = self.current.report = self.current.frame = self.current.thumbnail = None
+            self.gallery.changed(self.current)
             self._request(self.current, Priority.DROPPED)
             self.current_changed.emit()
             self.busy_changed.emit()
@@ -142,29 +155,26 @@ class Session(QObject):
     def cancel(self) -> None:
         """Stop what is under way for the current picture; it stays in the strip and can be retried."""
         picture = self.current
-        if picture is not None and picture.request_id is not None and picture.report is None:
+        if picture is not None and picture.request is not None and picture.is_waiting and picture.report is None:
             self._worker.cancel(picture.view)
             sentence = self.tr("Cancelled. Choose Reload to try again.")
-            self._set_failure(picture, Failure(picture.request_id, picture.view, picture.source.name, sentence))
+            self._set_failure(picture, Failure(picture.request.id, picture.view, picture.source.name, sentence))
 
     def set_framing(self, picture: Picture, framing: Framing) -> None:
-        """Let the network see another part of a picture; the old result stays until the new one is there."""
-        if picture.framing != framing:
-            picture.framing = framing
-            if picture.failure is None:
-                self._request(picture, Priority.DROPPED)
-            if picture is self.current:
-                self.current_changed.emit()
-            self.busy_changed.emit()
+        """Let the network see another part of a picture, and show it; the old result stays until the new one came."""
+        picture.framing = framing
+        picture.failure = None
+        self.show_picture(picture)
 
     def set_model(self, model: ModelRef, device: DevicePreference) -> None:
         """Load another model; what is on screen stays until it is ready, then all is classified again."""
+        self._wanted = (model, device)
         self._worker.load(model, device)
 
     def fall_back(self, model: ModelRef) -> None:
-        """Use a model that is sure to be there; what failed for want of one is classified with it."""
+        """Use another model, on whatever device there is; what failed for want of one is classified with it."""
         self.model, self.device, self.model_has_failed = model, DevicePreference.AUTO, False
-        self._worker.load(model, self.device)
+        self.set_model(model, self.device)
         for picture in self.gallery.pictures:
             if picture.report is None:
                 picture.failure = None
@@ -184,17 +194,13 @@ class Session(QObject):
 
     @property
     def waiting(self) -> int:
-        """Pictures that have neither a result nor a failure yet."""
-        return sum(each.report is None and each.failure is None for each in self.gallery.pictures)
-
-    def _known(self, source: PictureSource) -> Picture | None:
-        if isinstance(source, BytesSource):
-            return None
-        return next((each for each in self.gallery.pictures if each.source == source), None)
+        """Pictures whose newest request has neither a result nor a failure yet."""
+        return sum(each.is_waiting for each in self.gallery.pictures)
 
     def _is_complete(self, picture: Picture) -> bool:
         return (
-            picture.report is not None
+            not picture.is_waiting
+            and picture.report is not None
             and picture.frame is not None
             and self.ready is not None
             and picture.report.model == self.ready.info
@@ -202,25 +208,48 @@ class Session(QObject):
             and max(picture.frame.pixels.shape[:2]) >= min(SHOWN_EDGE, max(picture.frame.width, picture.frame.height))
         )
 
-    def _request(self, picture: Picture, priority: Priority) -> None:
-        picture.request_id = next(self._ids)
-        self._worker.classify(
-            ClassifyRequest(
-                id=picture.request_id,
-                view=picture.view,
-                priority=priority,
-                source=picture.source,
-                model=self.model,
-                framing=picture.framing,
-                device=self.device,
-                display_edge=SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE,
-            )
+    def _is_under_way(self, picture: Picture) -> bool:
+        """Whether all that the window needs of a picture has been asked for."""
+        request = picture.request
+        return (
+            picture.is_waiting
+            and request is not None
+            and request.priority == Priority.DROPPED
+            and request.model == self.model
+            and request.framing == picture.framing
         )
+
+    def _request_missing(self, pictures: Iterable[Picture]) -> None:
+        """Have those classified of which there is no result, or one of another model, and none is under way."""
+        for picture in pictures:
+            if picture.is_waiting:
+                is_asked = picture.request is not None and picture.request.model == self.model
+            else:
+                report = picture.report
+                is_asked = report is not None and (self.ready is None or report.model == self.ready.info)
+            if picture.failure is None and not is_asked:
+                self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
+
+    def _request(self, picture: Picture, priority: Priority) -> None:
+        picture.request = ClassifyRequest(
+            id=next(self._ids),
+            view=picture.view,
+            priority=priority,
+            source=picture.source,
+            model=self.model,
+            framing=picture.framing,
+            device=self.device,
+            display_edge=SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE,
+        )
+        picture.is_waiting = True
+        self._worker.classify(picture.request)
 
     def _of(self, view: str, request_id: int | None) -> Picture | None:
         """The picture that an answer is for; None where it is stale."""
         picture = self.gallery.find(view)
-        return picture if picture is not None and picture.request_id == request_id else None
+        if picture is None or picture.request is None or picture.request.id != request_id:
+            return None
+        return picture
 
     # --- answers ---
 
@@ -232,8 +261,9 @@ class Session(QObject):
         if picture.thumbnail is None or picture.failure is not None:
             picture.thumbnail = thumbnail(picture_image(ready.frame))
             self.gallery.changed(picture)
-        if picture is self.current:
+        if picture in self._shown and picture.request is not None and picture.request.display_edge == SHOWN_EDGE:
             picture.frame = ready.frame
+        if picture is self.current:
             self.frame_changed.emit()
 
     @Slot(object)
@@ -241,18 +271,21 @@ class Session(QObject):
         picture = self._of(report.view, report.id)
         if picture is None:
             return
-        picture.report, picture.failure = report, None
+        picture.report, picture.failure, picture.is_waiting = report, None, False
         if isinstance(picture.source, AddressSource):
             picture.source = report.source  # what was fetched is kept: the address may answer otherwise
         self.gallery.changed(picture)
         if picture is self.current:
             self.report_changed.emit()
+            if picture.frame is None:  # it came while others were shown, and was not kept
+                self._request(picture, Priority.DROPPED)
         self.busy_changed.emit()
 
     @Slot(object)
     def _take_failure(self, failure: Failure) -> None:
         if failure.request_id is None:
-            self.model_has_failed = True
+            is_of_a_model = bool(failure.source_name)  # else of a question, or of a file that is none
+            self.model_has_failed = self.model_has_failed or (is_of_a_model and self.ready is None)
             self.model_failed.emit(failure)
             return
         picture = self._of(failure.view, failure.request_id)
@@ -260,7 +293,7 @@ class Session(QObject):
             self._set_failure(picture, failure)
 
     def _set_failure(self, picture: Picture, failure: Failure) -> None:
-        picture.failure, picture.report = failure, None
+        picture.failure, picture.report, picture.is_waiting = failure, None, False
         self.gallery.changed(picture)
         if picture is self.current:
             self.report_changed.emit()
@@ -283,18 +316,16 @@ class Session(QObject):
     @Slot(object)
     def _take_model(self, ready: ModelReady) -> None:
         """A model is ready: it is the one in use from now on, and what older ones said is asked again."""
-        another = self.ready is None or ready.info != self.ready.info or ready.device != self.ready.device
+        model, device = self._wanted
+        if ready.ref == model and device in (DevicePreference.AUTO, ready.device.kind):
+            self.device = device
         self.model, self.ready, self.model_has_failed = ready.ref, ready, False
         self.model_changed.emit(ready)
-        if not another:
-            return
-        for picture in self.gallery.pictures:
-            stale = picture.report is not None and picture.report.model != ready.info
-            if picture.failure is None and stale:
-                self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
+        self._request_missing(self.gallery.pictures)
         self.busy_changed.emit()
 
     @Slot(object)
     def _take_progress(self, progress: Progress) -> None:
-        if self.current is not None and self.current.request_id == progress.request_id:
+        request = self.current.request if self.current else None
+        if request is not None and request.id == progress.request_id:
             self.progressed.emit(progress)

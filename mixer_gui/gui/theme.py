@@ -57,12 +57,17 @@ QLabel#badge {{ color: {muted}; border: 1px solid {edge}; border-radius: 8px; pa
 QToolButton, QPushButton {{ background: {field}; border: 1px solid {edge}; border-radius: 6px; padding: 4px 10px; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {accent}; }}
 QToolButton:focus, QPushButton:focus, QComboBox:focus, QSpinBox:focus {{ border: 2px solid {accent}; }}
+QSlider:focus, QCheckBox:focus {{ border: 1px solid {accent}; border-radius: 4px; }}
+QCheckBox::indicator:unchecked {{
+    width: 12px; height: 12px; background: {field}; border: 1px solid {muted}; border-radius: 3px;
+}}
 QToolButton:checked {{ background: {bar}; border-color: {accent}; }}
 QToolButton:disabled, QPushButton:disabled {{ color: {muted}; }}
 QToolButton::menu-indicator {{ width: 10px; subcontrol-position: right center; right: 4px; }}
 QToolButton[popupMode="2"] {{ padding-right: 18px; }}
-QListView {{ background: transparent; border: 1px solid transparent; border-radius: 6px; outline: 0; }}
-QListView:focus {{ border-color: {accent}; }}
+QFileDialog QToolButton {{ padding: 2px; }}
+QFrame#card QListView {{ background: transparent; border: 1px solid transparent; border-radius: 6px; outline: 0; }}
+QFrame#card QListView:focus {{ border-color: {accent}; }}
 QStatusBar {{ background: {card}; border-top: 1px solid {edge}; }}
 QStatusBar::item {{ border: none; }}
 QToolTip {{ background: {card}; color: {text}; border: 1px solid {edge}; padding: 4px; }}

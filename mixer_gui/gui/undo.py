@@ -12,18 +12,18 @@ from mixer_gui.records import Framing
 class RemovePictures(QUndoCommand):
     """Take pictures out; undoing puts each back where it was."""
 
-    def __init__(self, session: Session, pictures: list[Picture], text: str) -> None:
+    def __init__(self, session: Session, pictures: tuple[Picture, ...], text: str) -> None:
         super().__init__(text)
         self._session = session
         self._pictures = pictures
+        self._shown = session.current or pictures[0]
         self._rows: list[tuple[int, Picture]] = []
 
     def redo(self) -> None:
-        self._rows = [(self._session.remove(picture), picture) for picture in self._pictures]
+        self._rows = self._session.remove(self._pictures)
 
     def undo(self) -> None:
-        for row, picture in reversed(self._rows):
-            self._session.put_back(row, picture)
+        self._session.put_back(self._rows, self._shown)
 
 
 class ChangeFraming(QUndoCommand):

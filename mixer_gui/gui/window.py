@@ -5,14 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Slot
-from PySide6.QtGui import (
-    QCloseEvent,
-    QDragEnterEvent,
-    QDropEvent,
-    QKeyEvent,
-    QUndoStack,
-)
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QUndoStack
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -24,8 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mixer_gui import __version__
-from mixer_gui.gui.actions import build_actions
+from mixer_gui.gui.actions import build_actions, menu_text
 from mixer_gui.gui.cards import ElidedLabel, LayersCard, PatchCard, PictureCard, PredictionCard
 from mixer_gui.gui.drop_area import may_hold_pictures, read_mime
 from mixer_gui.gui.explorer import Explorer
@@ -45,6 +38,7 @@ if TYPE_CHECKING:
     from mixer_gui.gui.workers import EngineWorker
 
 TITLE = "Mixer GUI"
+UNDO_STEPS = 100  # a removed picture that was pasted holds its bytes
 
 
 class MainWindow(QMainWindow):
@@ -58,6 +52,7 @@ class MainWindow(QMainWindow):
         self.models = ModelOpener(worker, self.session, settings.assumptions, self)
         self.files = FileCommands(worker, self.session, self.models, settings.recent, self)
         self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(UNDO_STEPS)
         self.picture = PictureCard(self.session.gallery)
         self.predictions = PredictionCard()
         self.layers = LayersCard()
@@ -69,6 +64,8 @@ class MainWindow(QMainWindow):
         self._build_layout()
         self._connect()
         self._apply(settings)
+        for each in (self.predictions.list, self.layers.grid, self.picture.strip):
+            each.installEventFilter(self)
         self.setAcceptDrops(True)
         self._refresh()
         self.picture.view.setFocus()
@@ -112,6 +109,7 @@ class MainWindow(QMainWindow):
             button.setToolTip(tip)
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             button.clicked.connect(action.trigger)
+            action.enabledChanged.connect(button.setEnabled)
             bar.addWidget(button)
         self._message = ElidedLabel("warning")
         self._message.setAccessibleName(self.tr("Message"))
@@ -161,16 +159,17 @@ class MainWindow(QMainWindow):
         actions.class_list.triggered.connect(self._show_classes)
         actions.about.triggered.connect(self._show_about)
         for action in (actions.embedded_model, actions.open_model_folder, actions.open_model_file):
-            action.triggered.connect(lambda: self._complain(""))  # what an earlier model said no longer holds
+            action.triggered.connect(lambda: self.complain(""))  # what an earlier model said no longer holds
             self._model_button.addAction(action)
         self._model_button.addAction(actions.class_list)
         files.told.connect(self._tell)
-        files.complained.connect(self._complain)
+        files.complained.connect(self.complain)
         self.predictions.knows.linkActivated.connect(self._show_classes)
         self.status.cancel_asked.connect(session.cancel)
         self.picture.strip.removal_asked.connect(self._remove_current)
         self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
         self.undo_stack.undoTextChanged.connect(self._name_undo)
+        self._name_undo("")
         session.current_changed.connect(self._refresh)
         session.report_changed.connect(self._refresh)
         session.busy_changed.connect(self._refresh_activity)
@@ -277,17 +276,21 @@ class MainWindow(QMainWindow):
         )
         self.predictions.knows.setText(self.tr('Knows {0} things (<a href="#list">see list</a>)').format(info.classes))
         self.status.show_device(ready.device)
+        self.actions_.devices[self.session.device].setChecked(True)
         if ready.notices:
-            self._complain(" ".join(ready.notices))
+            self.complain(" ".join(ready.notices))
         self._refresh()
 
     @Slot(object)
     def _show_model_failure(self, failure: Failure) -> None:
         """The model in use stays; where there is none yet, the embedded one steps in."""
-        self._complain(failure.sentence)
+        self.complain(failure.sentence)
         self.actions_.devices[self.session.device].setChecked(True)
-        if self.session.ready is None:
-            if self.session.model != default_model() or self.session.device != DevicePreference.AUTO:
+        if self.session.model_has_failed:
+            if self.session.device != DevicePreference.AUTO:  # it may only be the device that is gone
+                self.session.fall_back(self.session.model)
+                self.actions_.devices[self.session.device].setChecked(True)
+            elif self.session.model != default_model():
                 self.session.fall_back(default_model())
             else:
                 self._model_button.setText(self.tr("No model"))
@@ -298,7 +301,7 @@ class MainWindow(QMainWindow):
         self.status.showMessage(text, 4000)
 
     @Slot(str)
-    def _complain(self, sentence: str) -> None:
+    def complain(self, sentence: str) -> None:
         """A sentence that stays until the next one: something did not work."""
         self._message.set_text(sentence)
 
@@ -309,6 +312,9 @@ class MainWindow(QMainWindow):
         if isinstance(application, QApplication):
             self._theme = theme
             apply_theme(application, theme)
+            knows = self.predictions.knows.text()
+            self.predictions.knows.clear()  # its link took its colour when the text was set
+            self.predictions.knows.setText(knows)
 
     @Slot(object)
     def _change_framing(self, framing: Framing) -> None:
@@ -320,15 +326,15 @@ class MainWindow(QMainWindow):
     def _remove_current(self) -> None:
         current = self.session.current
         if current is not None:
-            text = self.tr("removal of {0}").format(current.source.name)
-            self.undo_stack.push(RemovePictures(self.session, [current], text))
+            text = self.tr("removal of {0}").format(menu_text(current.source.name))
+            self.undo_stack.push(RemovePictures(self.session, (current,), text))
 
     @Slot()
     def _remove_all(self) -> None:
-        pictures = list(self.session.gallery.pictures)
+        pictures = self.session.gallery.pictures
         if pictures:
-            text = self.tr("removal of {0} pictures").format(len(pictures))
-            self.undo_stack.push(RemovePictures(self.session, pictures[::-1], text))
+            text = self.tr("removal of all pictures")
+            self.undo_stack.push(RemovePictures(self.session, pictures, text))
 
     @Slot(str)
     def _name_undo(self, text: str) -> None:
@@ -338,8 +344,9 @@ class MainWindow(QMainWindow):
     def _step_picture(self, by: int) -> None:
         gallery, current = self.session.gallery, self.session.current
         if current is not None:
-            row = min(max(gallery.row(current) + by, 0), gallery.rowCount() - 1)
-            self.session.show_picture(gallery.picture(row))
+            row = gallery.row(current) + by
+            if 0 <= row < gallery.rowCount():
+                self.session.show_picture(gallery.picture(row))
 
     @Slot(object)
     def _show_selected(self) -> None:
@@ -352,20 +359,15 @@ class MainWindow(QMainWindow):
         if self.session.ready is not None:
             from mixer_gui.gui.dialogs import ClassListDialog
 
-            ClassListDialog(self.session.ready.info, self).exec()
+            dialog = ClassListDialog(self.session.ready.info, self)
+            dialog.exec()
+            dialog.deleteLater()
 
     @Slot()
     def _show_about(self) -> None:
-        from PySide6.QtWidgets import QMessageBox
+        from mixer_gui.gui.dialogs import show_about
 
-        QMessageBox.about(
-            self,
-            self.tr("About Mixer GUI"),
-            self.tr(
-                "<b>Mixer GUI {0}</b><p>See how an MLP-Mixer looks at your picture.</p><p>Pictures stay on this "
-                "machine. The only requests it makes are to addresses that you drop. No telemetry.</p>"
-            ).format(__version__),
-        )
+        show_about(self)
 
     # --- events ---
 
@@ -386,11 +388,17 @@ class MainWindow(QMainWindow):
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         if dropped:
-            self._complain("")
             # After the drop is answered: the program dragged from waits for that.
             QTimer.singleShot(0, self, lambda: self.files.open_dropped(dropped))
         else:
-            self._complain(self.tr("What was dropped holds no picture, file or address."))
+            self.complain(self.tr("What was dropped holds no picture, file or address."))
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A list would take M for the beginning of an entry's name."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_M:
+            self.keyPressEvent(event)
+            return True
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Hold M to see the picture without its map."""
@@ -398,7 +406,7 @@ class MainWindow(QMainWindow):
             self.picture.view.set_opacity(0.0)
         elif event.key() == Qt.Key.Key_Escape:
             self.explorer.choose_class(None)
-            self._complain("")
+            self.complain("")
         else:
             super().keyPressEvent(event)
 
@@ -407,6 +415,12 @@ class MainWindow(QMainWindow):
             self.picture.view.set_opacity(self.picture.opacity.value() / 100.0)
         else:
             super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Where the focus leaves while M is held, its release goes elsewhere."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self.picture.view.set_opacity(self.picture.opacity.value() / 100.0)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.files.saver.wait()

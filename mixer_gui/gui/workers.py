@@ -6,10 +6,11 @@ the window's.
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
 from mixer_gui.gui.images import load_colour_maps
 from mixer_gui.records import (
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mixer_gui.engine.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
 
 
 class EngineWorker(QObject):
@@ -77,17 +80,35 @@ class EngineWorker(QObject):
     @Slot()
     def start(self) -> None:
         """Build the pipeline, start the decoder's process, import torch. Runs in the engine thread."""
+        try:
+            self._start()
+        except Exception as error:  # a broken installation: the window would wait for ever
+            log.exception("the engine could not be started")
+            sentence = QCoreApplication.translate(
+                "workers", "The network cannot run: {0}. Install the program again."
+            ).format(error)
+            self.failed.emit(Failure(None, "", "engine", sentence, repr(error)))
+
+    def _start(self) -> None:
         from mixer_gui.engine.pipeline import Pipeline
 
         pipeline = Pipeline(self._emit_record, self._woken.emit)
-        with self._lock:
-            if self._closed:
-                pipeline.close()
-                return
-            self._pipeline = pipeline
-            early, self._early = self._early, []
-        for call in early:
-            call(pipeline)
+        is_caught_up = False
+        while not is_caught_up:  # calls that come meanwhile are kept behind the earlier ones
+            with self._lock:
+                if self._closed:
+                    pipeline.close()
+                    return
+                early, self._early = self._early, []
+                is_caught_up = not early
+                if is_caught_up:
+                    self._pipeline = pipeline
+            for call in early:
+                call(pipeline)
+        # Whole, before torch's C code asks for a part of it: the decoder's thread, which imports numpy when the
+        # first pixels come, then met a half-imported one, and no picture could be decoded any more.
+        import numpy  # noqa: F401
+
         pipeline.start()
         load_colour_maps()
         self._run_step()
