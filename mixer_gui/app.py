@@ -5,11 +5,13 @@ The window is painted first; only then does the engine thread start and import t
 
 from __future__ import annotations
 
+import signal
+import socket
 import sys
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QMetaObject, QObject, Qt, QThread, Signal, Slot
+from PySide6.QtCore import QMetaObject, QObject, QSocketNotifier, Qt, QThread, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from mixer_gui import __version__
@@ -56,6 +58,21 @@ class Application(QObject):
             )
         )
 
+    def quit_on_signals(self) -> None:
+        """Ctrl-C and SIGTERM end the program as closing its window does: with its settings saved.
+
+        Python runs a signal's handler only between two of its own instructions, and Qt's loop may wait for
+        minutes before the next one; the byte that `set_wakeup_fd` sends wakes the loop at once.
+        """
+        self._signals = socket.socketpair()
+        for end in self._signals:
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._signals[1].fileno())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: None)
+        self._woken = QSocketNotifier(self._signals[0].fileno(), QSocketNotifier.Type.Read, self)
+        self._woken.activated.connect(QApplication.quit)
+
     @Slot()
     def shut_down(self) -> None:
         """Settings first, then: stop the sources, empty the mailbox, quit the thread and wait for its step."""
@@ -73,15 +90,12 @@ def remembered_model(settings: Settings) -> ModelRef:
     if not settings.model_path:
         return default_model()
     path = Path(settings.model_path)
-    if path.is_dir():
+    if settings.model_assumptions is None:
         return ModelRef(path)
-    for stored in settings.assumptions.values():
-        if stored.get("path") == settings.model_path:
-            try:
-                return ModelRef(path, assumptions=assumptions_from_json(stored))
-            except (TypeError, ValueError, IndexError):
-                break
-    return ModelRef(path)
+    try:
+        return ModelRef(path, assumptions=assumptions_from_json(settings.model_assumptions))
+    except ValueError:
+        return ModelRef(path)
 
 
 def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication, Application]:
@@ -95,6 +109,7 @@ def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication,
     application = Application(files, settings_file)
     application.window.show()
     qt.aboutToQuit.connect(application.shut_down)
+    qt.styleHints().colorSchemeChanged.connect(application.window.follow_system_theme)
     return qt, application
 
 
@@ -102,4 +117,5 @@ def main(files: list[str]) -> int:
     """Run the window until it is closed; returns the exit code."""
     qt, application = build([Path(name) for name in files], SettingsFile())
     sys.excepthook = application.tell_unforeseen
+    application.quit_on_signals()
     return qt.exec()

@@ -25,15 +25,16 @@ class Settings:
     theme: Theme = Theme.SYSTEM
     device: DevicePreference = DevicePreference.AUTO
     model_path: str = ""  # empty: the embedded default
+    model_assumptions: dict[str, Any] | None = None  # where the model is a bare file
     top_k: int = 5
     opacity: float = 0.5
     map_kind: str = "relative_update"
     scale_per_layer: bool = False
     recent: tuple[str, ...] = ()
     geometry: str = ""  # base64 of Qt's own format
-    splitter: str = ""
+    columns: str = ""  # likewise, of the window's splitters
+    rows: str = ""
     assumptions: dict[str, dict[str, Any]] = field(default_factory=dict)  # by content hash of a bare file
-    first_start: bool = True
 
 
 class SettingsFile:
@@ -132,9 +133,11 @@ def _checked(name: str, value: object) -> object | None:
             return float(value)
         case "recent", list():
             return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]
-        case (("scale_per_layer" | "first_start"), bool()):
+        case "scale_per_layer", bool():
             return value
-        case (("model_path" | "map_kind" | "geometry" | "splitter"), str()):
+        case (("model_path" | "map_kind" | "geometry" | "columns" | "rows"), str()):
+            return value
+        case "model_assumptions", dict():
             return value
         case "assumptions", dict():
             return {key: each for key, each in value.items() if isinstance(each, dict)}

@@ -1,8 +1,12 @@
 """The entry point: who gets argv, and what is not imported on the way."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +116,28 @@ def test_spawned_child_reimports_the_entry_module_cheaply(tmp_path: os.PathLike[
         )
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "[]\n"), ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_closes_the_window_with_its_settings_saved(number: signal.Signals, tmp_path: Path) -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "mixer_gui"], env=environment)
+    try:
+        deadline = time.monotonic() + 30
+        while not _catches(process.pid, number) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+    assert (tmp_path / "mixer-gui" / "settings.json").is_file()
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for SIGTERM and `number`; Linux only."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("signal handlers of a process are read from /proc")
+    caught = int(re.search(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE).group(1), 16)
+    return all(caught >> (each - 1) & 1 for each in (number, signal.SIGTERM))

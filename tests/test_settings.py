@@ -32,9 +32,10 @@ CHANGED = Settings(
     scale_per_layer=True,
     recent=("/a.png", "/Kätzchen \udcff.png"),
     geometry="AdnQ",
-    splitter="/w==",
+    columns="/w==",
+    rows="/g==",
+    model_assumptions={"crop_pct": 0.9},
     assumptions={"abc": assumptions_to_json(ASSUMED)},
-    first_start=False,
 )
 
 
@@ -89,11 +90,12 @@ def test_first_start_has_the_defaults_and_writes_nothing(file: SettingsFile) -> 
         ("recent", {"0": "/a.png"}),
         ("scale_per_layer", "yes"),
         ("scale_per_layer", 1),
-        ("first_start", 0),
+        ("model_assumptions", ["crop_pct"]),
         ("model_path", 7),
         ("map_kind", None),
         ("geometry", []),
-        ("splitter", False),
+        ("columns", False),
+        ("rows", 1),
         ("assumptions", []),
     ],
 )

@@ -26,6 +26,10 @@ def import_torch() -> None:
     collecting = gc.isenabled()
     gc.disable()
     try:
+        # Whole, before torch's C code asks for a part of it: the decoder's thread, which imports numpy when the
+        # first pixels come, then met a half-imported one, and no picture could be decoded any more.
+        import numpy  # noqa: F401
+
         _load_libraries()
         import torch  # noqa: F401
     finally:

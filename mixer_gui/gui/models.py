@@ -48,7 +48,12 @@ class ModelOpener(QObject):
             self.open(Path(name))
 
     def open(self, path: Path) -> None:
-        """Switch to a folder in Hub format or a bare file; a failure leaves the present model in use."""
+        """Switch to a folder in Hub format or a bare file; a failure leaves the present model in use.
+
+        Weights that lie beside a config.json are not bare: their folder is opened.
+        """
+        if path.suffix.lower() in MODEL_SUFFIXES and (path.parent / "config.json").is_file():
+            path = path.parent
         self._inspected = path
         self._worker.inspect(InspectRequest(path))
 
@@ -70,12 +75,7 @@ class ModelOpener(QObject):
                 assumptions = self._ask(found.path, found.likely)
                 if assumptions is None:
                     return
-            # Under its present path too, by which the next start looks it up; the newest of a path counts.
-            self.remembered.pop(found.digest, None)
-            self.remembered = {
-                found.digest: {**assumptions_to_json(assumptions), "path": str(found.path)},
-                **self.remembered,
-            }
+                self.remembered[found.digest] = assumptions_to_json(assumptions)
         self._session.set_model(ModelRef(found.path, assumptions=assumptions), self._session.device)
 
     def _recall(self, digest: str) -> Assumptions | None:

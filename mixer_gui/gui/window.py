@@ -32,7 +32,7 @@ from mixer_gui.gui.theme import apply_theme
 from mixer_gui.gui.undo import ChangeFraming, RemovePictures
 from mixer_gui.records import DevicePreference, Failure, Framing, FramingKind, ModelReady, ModelRef
 from mixer_gui.resources import default_model
-from mixer_gui.settings import Settings, Theme
+from mixer_gui.settings import Settings, Theme, assumptions_to_json
 
 if TYPE_CHECKING:
     from mixer_gui.gui.workers import EngineWorker
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         for row, stretch in enumerate((0, 3, 2)):
             right.setStretchFactor(row, stretch)
             right.setCollapsible(row, False)
-        self._right = right
+        self._rows = right
         self._columns.addWidget(self.picture)
         self._columns.addWidget(right)
         self._columns.setStretchFactor(0, 3)
@@ -189,7 +189,8 @@ class MainWindow(QMainWindow):
         self.layers.per_layer.setChecked(settings.scale_per_layer)
         self.resize(1280, 800)
         self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode()))
-        self._columns.restoreState(QByteArray.fromBase64(settings.splitter.encode()))
+        self._columns.restoreState(QByteArray.fromBase64(settings.columns.encode()))
+        self._rows.restoreState(QByteArray.fromBase64(settings.rows.encode()))
 
     def settings(self) -> Settings:
         """What to remember for the next start."""
@@ -199,15 +200,16 @@ class MainWindow(QMainWindow):
             theme=self._theme,
             device=self.session.device,
             model_path="" if model == default_model() else str(model.path),
+            model_assumptions=None if model.assumptions is None else assumptions_to_json(model.assumptions),
             top_k=self.predictions.top_k.value(),
             opacity=self.picture.opacity.value() / 100.0,
             map_kind=MapKind(self.layers.kind.currentData()).value,
             scale_per_layer=self.layers.per_layer.isChecked(),
             recent=tuple(self.files.recent),
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
-            splitter=bytes(self._columns.saveState().toBase64().data()).decode(),
+            columns=bytes(self._columns.saveState().toBase64().data()).decode(),
+            rows=bytes(self._rows.saveState().toBase64().data()).decode(),
             assumptions=self.models.remembered,
-            first_start=False,
         )
 
     # --- refreshing ---
@@ -315,6 +317,12 @@ class MainWindow(QMainWindow):
             knows = self.predictions.knows.text()
             self.predictions.knows.clear()  # its link took its colour when the text was set
             self.predictions.knows.setText(knows)
+
+    @Slot()
+    def follow_system_theme(self) -> None:
+        """The desktop went light or dark."""
+        if self._theme == Theme.SYSTEM:
+            self.set_theme(Theme.SYSTEM)
 
     @Slot(object)
     def _change_framing(self, framing: Framing) -> None:

@@ -105,10 +105,6 @@ class EngineWorker(QObject):
                     self._pipeline = pipeline
             for call in early:
                 call(pipeline)
-        # Whole, before torch's C code asks for a part of it: the decoder's thread, which imports numpy when the
-        # first pixels come, then met a half-imported one, and no picture could be decoded any more.
-        import numpy  # noqa: F401
-
         pipeline.start()
         load_colour_maps()
         self._run_step()

@@ -94,3 +94,13 @@ def test_engine_thread_gives_way_and_never_asks_for_more(given: int, expected: i
         "print(own[0], os.getpriority(os.PRIO_PROCESS, 0))"
     )
     assert said.split() == [str(expected), str(given)]
+
+
+def test_numpy_is_whole_before_torch_begins() -> None:
+    said = run(
+        "import sys\n"
+        "from mixer_gui.engine import preload\n"
+        "preload._load_libraries = lambda: print('numpy' in sys.modules, 'torch' in sys.modules)\n"
+        "preload.import_torch()"
+    )
+    assert said.split() == ["True", "False"]

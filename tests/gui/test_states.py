@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +12,15 @@ from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from mixer_gui.app import remembered_model
 from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.cards import ElidedLabel
 from mixer_gui.gui.drop_area import is_model
 from mixer_gui.gui.file_commands import IMAGE_FILTER, save_dialog
+from mixer_gui.gui.theme import DARK, colours
 from mixer_gui.records import Assumptions, DevicePreference, FramingKind, ModelInspected, ModelRef, Priority
 from mixer_gui.resources import default_model
-from mixer_gui.settings import Settings
+from mixer_gui.settings import Settings, Theme
 from tests.gui.conftest import TIMEOUT_MS, wait_for_results
 
 if TYPE_CHECKING:
@@ -298,15 +299,43 @@ def test_engine_that_cannot_start_is_told(start: Start, qtbot: QtBot, monkeypatc
     qtbot.waitUntil(lambda: "torch" in window._message.toolTip(), timeout=TIMEOUT_MS)
 
 
-def test_bare_file_found_elsewhere_is_remembered_there(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
-    window = start().window
-    shutil.copy(default_model().path / "model.safetensors", tmp_path / "moved.safetensors")
+def test_bare_file_keeps_its_assumptions_for_the_next_start(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
+    application = start()
+    window = application.window
+    bare = tmp_path / "bare.safetensors"
+    shutil.copy(default_model().path / "model.safetensors", bare)
     known = {"mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 1.0, "interpolation": "bicubic", "gelu": "none"}
-    window.models.remembered["digest"] = {**known, "path": "/elsewhere/bare.safetensors"}
-    window.models._inspected = tmp_path / "moved.safetensors"
+    window.models.remembered["digest"] = known
+    window.models._inspected = bare
     with qtbot.waitSignal(window.session.model_changed, timeout=TIMEOUT_MS):
-        window.models._take_inspected(ModelInspected(tmp_path / "moved.safetensors", "digest", Assumptions()))
-    assert window.models.remembered["digest"]["path"] == str(tmp_path / "moved.safetensors")
+        window.models._take_inspected(ModelInspected(bare, "digest", Assumptions()))
+    again = remembered_model(window.settings())
+    assert again.path == bare
+    assert again.assumptions is not None
+    assert again.assumptions.mean == (0.5, 0.5, 0.5)
+
+
+def test_weights_beside_their_config_are_opened_as_a_folder(start: Start, qtbot: QtBot, other_model: Path) -> None:
+    window = start().window
+    with qtbot.waitSignal(window.session.model_changed, timeout=TIMEOUT_MS):
+        window.models.open(other_model / "model.safetensors")
+    assert window.session.model.path == other_model
+    assert not window.session.ready.info.assumed
+
+
+def test_system_theme_is_followed_only_where_it_was_chosen(start: Start) -> None:
+    window = start().window
+    window.set_theme(Theme.DARK)
+    window.follow_system_theme()
+    assert colours() is DARK
+
+
+def test_heights_of_the_cards_are_remembered(start: Start) -> None:
+    application = start()
+    application.window._rows.setSizes([260, 260, 180])
+    sizes = application.window._rows.sizes()
+    again = start(settings=application.window.settings())
+    assert again.window._rows.sizes() == sizes
 
 
 def test_path_that_cannot_be_looked_at_is_no_model() -> None:
@@ -339,21 +368,6 @@ def test_name_of_a_file_is_no_markup(qtbot: QtBot) -> None:
 def test_name_of_a_file_in_a_menu_has_no_mnemonic_and_a_bounded_width() -> None:
     assert menu_text("salt & pepper.png") == "salt && pepper.png"
     assert len(menu_text("x" * 300)) < 70
-
-
-def test_numpy_is_there_before_torch_is_imported() -> None:
-    """Else the decoder's thread and torch import it at the same time, and one of them fails."""
-    program = (
-        "import sys\n"
-        "from mixer_gui.engine.pipeline import Pipeline\n"
-        "from mixer_gui.gui.workers import EngineWorker\n"
-        "Pipeline.start = lambda self: print('torch' in sys.modules, 'numpy' in sys.modules)\n"
-        "worker = EngineWorker()\n"
-        "worker.start()\n"
-        "worker.close()\n"
-    )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert told.stdout.split() == ["False", "True"]
 
 
 def test_evidence_stays_when_another_picture_comes_while_the_layers_have_the_focus(
