@@ -225,21 +225,28 @@ class LayersCard(QWidget):
         top.addWidget(heading(self.tr("Layers")))
         top.addWidget(self.kind, 1)
         top.addWidget(self.per_layer)
-        lens = ElidedLabel("muted")
-        lens.set_text(self.tr("Beside each map: the layer lens. A lens, not the truth."))
-        lens.setToolTip(
+        self._lens = ElidedLabel("muted")
+        layout.addLayout(top)
+        layout.addWidget(self.grid, 1)
+        layout.addWidget(self._lens)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(frame)
+        self.set_lens(0, "")
+        self._kind_changed()
+
+    def set_lens(self, number: int, said: str) -> None:
+        """What the lens says at the selected layer, and what a lens is; `said` is empty without a picture."""
+        if said:
+            self._lens.set_text(self.tr("Lens at {0} (not the truth): {1}").format(number, said))
+        else:
+            self._lens.set_text(self.tr("Beside each map: the layer lens. A lens, not the truth."))
+        self._lens.setToolTip(
             self.tr(
                 "What the final norm and the head would say if the network stopped at that layer. They were trained "
                 "for the last layer only, so for earlier ones it can mislead."
             )
         )
-        layout.addLayout(top)
-        layout.addWidget(self.grid, 1)
-        layout.addWidget(lens)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(frame)
-        self._kind_changed()
 
     def set_class(self, label: str) -> None:
         """Name the class that class-dependent maps are about."""

@@ -13,7 +13,7 @@ from mixer_gui.gui.heatmap_grid import LayerMap
 from mixer_gui.gui.images import map_image, picture_image
 from mixer_gui.gui.maps import MapKind, ShownMap, evidence_map, layer_maps, scale_ends
 from mixer_gui.gui.picture_view import Overlay
-from mixer_gui.gui.prediction_list import short_label
+from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.pictures.geometry import seen_rectangle
 from mixer_gui.records import ClassReport, Framing, FramingKind, PatchReport, Rect, Report
 
@@ -198,6 +198,9 @@ class Explorer(QObject):
         self._picture.layer_button.setText(self.tr("Layer {0}").format(self._layer + 1))
         self._picture.layer_button.setChecked(not self._shows_evidence)
         self._picture.evidence_button.setChecked(self._shows_evidence)
+        ranking = () if report is None else report.lens[self._layer][:2]
+        said = ", ".join(f"{short_label(each.label)} {percentage(each.probability)}" for each in ranking)
+        self._layers.set_lens(self._layer + 1, said)
         shown: ShownMap | None = None
         kind: MapKind | None = None
         if report is not None and self._shows_evidence and self.shown_class is not None:

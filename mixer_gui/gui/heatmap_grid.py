@@ -14,8 +14,9 @@ from mixer_gui.records import Prediction
 
 Index = QModelIndex | QPersistentModelIndex
 LAYER_ROLE = Qt.ItemDataRole.UserRole
-LEAST_HEIGHT, GREATEST_HEIGHT = 37, 104  # of a cell; its map is a little lower
-TEXT_WIDTH = 72  # of a cell, beside its map
+GREATEST_HEIGHT = 104  # of a cell; its map is a little lower
+WITH_LENS = (37, 72)  # least height of a cell, and the width of the text beside its map
+WITH_NUMBER = (24, 22)  # likewise where the lens's text has no room
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,19 @@ class LayerModel(QAbstractListModel):
         return None
 
 
+def largest_cells(layers: int, width: int, height: int, least: int, text: int) -> QSize | None:
+    """The largest cells with which all layers fit into width × height; None where they would be lower than `least`.
+
+    A cell is as wide as its map, which is about as wide as the cell is high, and `text` pixels beside it.
+    """
+    best: QSize | None = None
+    for columns in range(1, layers + 1):
+        cell = min(height // -(-layers // columns), width // columns - text, GREATEST_HEIGHT)
+        if cell >= least and (best is None or cell > best.height()):
+            best = QSize(width // columns, cell)
+    return best
+
+
 class LayerDelegate(QStyledItemDelegate):
     """Paints a cell: map on the left, number and lens on the right."""
 
@@ -89,9 +103,9 @@ class LayerDelegate(QStyledItemDelegate):
         painter.setPen(QPen(QColor(scheme.accent if selected else scheme.edge), 2 if selected else 1))
         painter.setBrush(QColor(scheme.field))
         painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
-        height = cell.height() - 8
+        height = cell.height() - (8 if cell.height() > WITH_LENS[0] else 4)
         width = height * layer.image.width() / layer.image.height()
-        image = QRectF(cell.left() + 4, cell.top() + 4, width, height)
+        image = QRectF(cell.left() + 4, cell.center().y() - height / 2, width, height)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.drawImage(image, layer.image)
         text = QRectF(image.right() + 6, cell.top() + 2, cell.right() - image.right() - 10, cell.height() - 4)
@@ -100,6 +114,12 @@ class LayerDelegate(QStyledItemDelegate):
         bold = painter.font()
         bold.setPointSizeF(bold.pointSizeF() * 0.88)
         bold.setBold(True)
+        if text.width() < WITH_LENS[1] / 2:
+            painter.setFont(bold)
+            painter.setPen(QColor(scheme.text))
+            painter.drawText(text.adjusted(-3, 0, 6, 0), int(Qt.AlignmentFlag.AlignVCenter), str(layer.number))
+            painter.restore()
+            return
         first = layer.lens[0]
         half = min(text.height() / 2.0, 22.0)
         upper = QRectF(text.left(), text.top(), text.width(), half)
@@ -156,16 +176,14 @@ class HeatmapGrid(QListView):
     def fit_cells(self) -> None:
         """The largest cells with which all layers are seen together; where none are large enough, it scrolls."""
         frame = 2 * self.frameWidth()
-        room = self.width() - frame - self.verticalScrollBar().sizeHint().width() - 8  # what Qt keeps free
+        width = self.width() - frame - self.verticalScrollBar().sizeHint().width() - 8  # what Qt keeps free
         height = self.height() - frame - 4
         layers = max(self.layers.rowCount(), 1)
-        best = QSize(max(room, 1), LEAST_HEIGHT)
-        for columns in range(1, max(room // (LEAST_HEIGHT + TEXT_WIDTH), 1) + 1):
-            rows = -(-layers // columns)
-            cell = min(height // rows, room // columns - TEXT_WIDTH, GREATEST_HEIGHT)
-            if cell > best.height() or (cell <= LEAST_HEIGHT and best.height() == LEAST_HEIGHT):
-                best = QSize(room // columns, max(cell, LEAST_HEIGHT))
-        self.setGridSize(best)
+        size = largest_cells(layers, width, height, *WITH_LENS) or largest_cells(layers, width, height, *WITH_NUMBER)
+        if size is None:
+            least, text = WITH_LENS
+            size = QSize(width // max(width // (least + text), 1), least)
+        self.setGridSize(size)
 
     def select_layer(self, layer: int) -> None:
         """Mark a layer; tells `layer_chosen` if it was another."""

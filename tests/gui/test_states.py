@@ -17,6 +17,7 @@ from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.cards import ElidedLabel
 from mixer_gui.gui.drop_area import is_model
 from mixer_gui.gui.file_commands import IMAGE_FILTER, save_dialog
+from mixer_gui.gui.heatmap_grid import WITH_LENS, WITH_NUMBER, largest_cells
 from mixer_gui.gui.theme import DARK, colours
 from mixer_gui.records import Assumptions, DevicePreference, FramingKind, ModelInspected, ModelRef, Priority
 from mixer_gui.resources import default_model
@@ -405,3 +406,29 @@ def test_picture_whose_frame_came_while_many_others_were_shown_gets_it_again(
     assert coffee.frame is None
     session.show_picture(coffee)  # it is still under way: nothing more is asked
     qtbot.waitUntil(lambda: session.current.frame is not None and session.waiting == 0, timeout=TIMEOUT_MS)
+
+
+@pytest.mark.parametrize("layers", [1, 8, 12, 24, 32])
+@pytest.mark.parametrize(("width", "height"), [(340, 110), (355, 127), (600, 300), (900, 90)])
+def test_cells_of_all_layers_fit_or_none_are_offered(layers: int, width: int, height: int) -> None:
+    for least, text in (WITH_LENS, WITH_NUMBER):
+        size = largest_cells(layers, width, height, least, text)
+        if size is not None:
+            columns = width // size.width()
+            assert columns * (height // size.height()) >= layers
+            assert size.height() >= least
+            assert size.width() >= size.height() + text
+
+
+def test_layers_of_the_largest_models_are_seen_together_in_the_smallest_window() -> None:
+    assert largest_cells(8, 355, 127, *WITH_LENS) is not None
+    for layers in (24, 32):
+        assert largest_cells(layers, 355, 127, *WITH_LENS) is None
+        assert largest_cells(layers, 355, 127, *WITH_NUMBER) is not None
+
+
+def test_lens_of_the_selected_layer_is_told_in_words(start: Start, photographs: dict[str, Path]) -> None:
+    window = start(photographs["coffee"]).window
+    window.layers.grid.select_layer(7)
+    assert "espresso" in window.layers._lens.text()
+    assert "not the truth" in window.layers._lens.text()
