@@ -161,8 +161,8 @@ class Pipeline:
         from mixer_gui.engine.preload import give_way, import_torch
 
         self._decoder.start()
-        give_way()
         import_torch()
+        give_way()  # not before: importing holds the GIL, and must not wait for a core with it in hand
 
     def step(self) -> bool:
         """Run the most urgent step; False where nothing waited."""

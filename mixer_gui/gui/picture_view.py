@@ -178,7 +178,7 @@ class PictureView(QWidget):
                 self._scaled is not None and self._scaled.devicePixelRatio() != self.devicePixelRatioF()
             )
             if (self._scaled is None or moved_to_another_screen) and not self._smooth.isActive():
-                self._rescale()
+                self._smooth.start()  # until then the painter scales, fast and less well
             self._paint_content(painter, self.placement(), self._scaled)
             self._paint_patch(painter)
             if self._adjustable:
@@ -212,6 +212,7 @@ class PictureView(QWidget):
         if scaled is not None:
             painter.drawPixmap(whole.toRect().topLeft(), scaled)
         else:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(whole, self._image)
         if self._seen is None:
             return

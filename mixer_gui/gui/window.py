@@ -241,7 +241,6 @@ class MainWindow(QMainWindow):
         row = -1 if current is None else self.session.gallery.row(current)
         if row >= 0 and self.picture.strip.currentIndex().row() != row:
             self.picture.strip.setCurrentIndex(self.session.gallery.index(row))
-        self.picture.strip.setVisible(self.session.gallery.rowCount() > 0)
         self._refresh_activity()
 
     @Slot()

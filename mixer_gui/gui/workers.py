@@ -7,6 +7,7 @@ the window's.
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from mixer_gui.engine.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
+
+
+SWITCH_INTERVAL_S = 0.0002
 
 
 class EngineWorker(QObject):
@@ -90,6 +94,9 @@ class EngineWorker(QObject):
             self.failed.emit(Failure(None, "", "engine", sentence, repr(error)))
 
     def _start(self) -> None:
+        # From here on two threads run Python: the window's gets the GIL back this soon after it asks for it,
+        # and each of the many Qt calls of one repaint may have to ask.
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         from mixer_gui.engine.pipeline import Pipeline
 
         pipeline = Pipeline(self._emit_record, self._woken.emit)
