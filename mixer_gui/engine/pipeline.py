@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixer_gui.engine.mailbox import Mailbox
+from mixer_gui.engine.preload import give_back_memory, give_way, import_torch
 from mixer_gui.engine.recent import RecentRequests
 from mixer_gui.engine.steps import Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
 from mixer_gui.hub.address import fetch
@@ -46,11 +47,10 @@ if TYPE_CHECKING:
     from mixer_gui.records import ClassReport, PatchReport
 
 FETCHES = 4  # addresses fetched at a time
+PICTURES_BEFORE_TRIM = 16
 MAX_FOUND = 500  # pictures that one drop adds
 
 log = logging.getLogger(__name__)
-
-Publish = Callable[[object], None]
 
 
 def default_engine() -> "Engine":
@@ -71,7 +71,11 @@ class Pipeline:
     """
 
     def __init__(
-        self, publish: Publish, wake: Callable[[], None], *, make_engine: Callable[[], "Engine"] = default_engine
+        self,
+        publish: Callable[[object], None],
+        wake: Callable[[], None],
+        *,
+        make_engine: Callable[[], "Engine"] = default_engine,
     ) -> None:
         self._publish = publish
         self._wake = wake
@@ -93,6 +97,7 @@ class Pipeline:
         self._requests = RecentRequests()
         self._questions: dict[int, dict[type, Query]] = {}  # the newest of each kind, by report that runs again
         self._engine: Engine | None = None
+        self._pictures_run = 0  # since memory was last given back; the engine thread's own
 
     # --- from any thread ---
 
@@ -158,8 +163,6 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the decoder's process, then import torch: two cores, both busy."""
-        from mixer_gui.engine.preload import give_way, import_torch
-
         self._decoder.start()
         import_torch()
         give_way()  # not before: importing holds the GIL, and must not wait for a core with it in hand
@@ -168,6 +171,9 @@ class Pipeline:
         """Run the most urgent step; False where nothing waited."""
         step = self._steps.take()
         if step is None or self._closing.is_set():
+            if self._pictures_run >= PICTURES_BEFORE_TRIM:
+                self._pictures_run = 0
+                give_back_memory()
             return False
         try:
             match step:
@@ -239,6 +245,7 @@ class Pipeline:
         if engine.preprocessing(*picture.model) is None:  # evicted since it was decoded
             notices = engine.load(*picture.model, cancelled=self._closing.is_set).notices
         keep = picture.again or picture.request.priority < Priority.FOLDER
+        self._pictures_run += 1
         report = engine.classify(picture.request, picture.decoded, Record.FULL if keep else Record.MAPS)
         if picture.again:
             self._answer_questions(picture.request.id)

@@ -213,6 +213,11 @@ def test_two_hundred_drops_leave_no_memory_behind(
             wait_for_results(qtbot, application, 40)
             before = resident_bytes()
     wait_for_results(qtbot, application, 200)
+
+    def has_given_back() -> bool:
+        return resident_bytes() - before < 50e6
+
+    qtbot.waitUntil(has_given_back, timeout=TIMEOUT_MS)  # freed memory goes back a moment after the last picture
     grown = resident_bytes() - before
     failed = {each.source.name: each.failure.sentence for each in session.gallery.pictures if each.failure}
     assert sorted(failed) == sorted(path.name for path in paths[4::5])
@@ -220,7 +225,6 @@ def test_two_hundred_drops_leave_no_memory_behind(
     for each in session.gallery.pictures:
         assert each.report is None or each.report.source.path == each.source.path
     print(f"\nresident memory grew by {grown / 1e6:.1f} MB from drop 40 to drop 200")  # noqa: T201 - a figure to report
-    assert grown < 50e6
 
 
 def resident_bytes() -> int:
