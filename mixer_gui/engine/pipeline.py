@@ -21,7 +21,7 @@ from mixer_gui.engine.recent import RecentRequests
 from mixer_gui.engine.steps import Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
 from mixer_gui.hub.address import fetch
 from mixer_gui.pictures.decoder import Decoder
-from mixer_gui.pictures.sources import expand
+from mixer_gui.pictures.sources import collect
 from mixer_gui.records import (
     AddressSource,
     ClassifyRequest,
@@ -29,7 +29,6 @@ from mixer_gui.records import (
     DecodedPicture,
     DecodeJob,
     DevicePreference,
-    FileSource,
     FrameReady,
     InspectRequest,
     MixerGuiError,
@@ -39,7 +38,6 @@ from mixer_gui.records import (
     Preprocessing,
     Priority,
     Progress,
-    SourcesFound,
 )
 
 if TYPE_CHECKING:
@@ -308,20 +306,7 @@ class Pipeline:
             self._fail(picture, error)
 
     def _find_sources(self, paths: tuple[Path, ...]) -> None:
-        found: list[FileSource] = []
-        left_out = 0
-        for path in paths:
-            try:
-                for source in expand((path,), recursive=False):
-                    if self._closing.is_set():
-                        return
-                    if len(found) < MAX_FOUND:
-                        found.append(source)
-                    else:
-                        left_out += 1
-            except OSError:
-                found.append(FileSource(path))  # decoding it gives the sentence that tells the user
-        self._send(SourcesFound(tuple(found), left_out))
+        self._send(collect(paths, most=MAX_FOUND, cancelled=self._closing.is_set))
 
     def _decode(self, picture: Picture) -> None:
         with self._lock:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mixer_gui.records import FileSource
+from mixer_gui.records import FileSource, SourcesFound
 
 # Suffixes that Pillow and pi-heif can decode; no vector formats, and none that Pillow only
 # identifies (BUFR, GRIB, HDF5, MPEG). FITS and raw camera files are science, not pictures to drop.
@@ -78,6 +78,27 @@ def expand(paths: Iterable[Path], *, recursive: bool) -> Iterator[FileSource]:
             yield from _pictures_in(path, recursive=recursive, seen=seen)
         else:
             yield FileSource(path)
+
+
+def collect(paths: Iterable[Path], *, most: int, cancelled: Callable[[], bool] = lambda: False) -> SourcesFound:
+    """The first `most` pictures of files and folders, and how many more there are; less where it was cancelled.
+
+    A path that the system refuses to look at becomes a picture, too: decoding it gives the sentence.
+    """
+    found: list[FileSource] = []
+    left_out = 0
+    for path in paths:
+        try:
+            for source in expand((path,), recursive=False):
+                if cancelled():
+                    return SourcesFound(tuple(found), left_out)
+                if len(found) < most:
+                    found.append(source)
+                else:
+                    left_out += 1
+        except OSError:
+            found.append(FileSource(path))
+    return SourcesFound(tuple(found), left_out)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
