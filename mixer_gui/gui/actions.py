@@ -35,6 +35,7 @@ class Actions:
     next_layer: QAction
     show_layer: QAction
     show_evidence: QAction
+    raw_evidence: QAction
     themes: dict[Theme, QAction]
     open_model_folder: QAction
     open_model_file: QAction
@@ -102,6 +103,8 @@ def build_actions(window: QMainWindow) -> Actions:
     next_layer = action(view, tr("Next Layer"), "]")
     show_layer = action(view, tr("Show &Layer's Map"), "L")
     show_evidence = action(view, tr("Show Class &Evidence"), "E")
+    raw_evidence = action(view, tr("Evidence &without Subtracting the Expected"))
+    raw_evidence.setCheckable(True)
     view.addSeparator()
     theme = view.addMenu(tr("&Theme"))
     themes = choices(theme, {Theme.SYSTEM: tr("As the &System"), Theme.LIGHT: tr("&Light"), Theme.DARK: tr("&Dark")})
@@ -144,6 +147,7 @@ def build_actions(window: QMainWindow) -> Actions:
         next_layer=next_layer,
         show_layer=show_layer,
         show_evidence=show_evidence,
+        raw_evidence=raw_evidence,
         themes={Theme(key): made for key, made in themes.items()},
         open_model_folder=open_model_folder,
         open_model_file=open_model_file,

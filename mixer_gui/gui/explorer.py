@@ -43,6 +43,7 @@ class Explorer(QObject):
         self._class: int | None = None
         self._about: ClassReport | None = None
         self._shows_evidence = False
+        self._raw_evidence = False
         self._model_path = ""
         session.current_changed.connect(self._refresh_picture)
         session.frame_changed.connect(self._refresh_picture)
@@ -92,6 +93,12 @@ class Explorer(QObject):
         if index is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION:
             self._ask_class()
         self._refresh_maps()
+
+    @Slot(bool)
+    def use_raw_evidence(self, raw: bool) -> None:
+        """Whether evidence is shown as it is, or less what is expected of all classes (its zero is arbitrary)."""
+        self._raw_evidence = raw
+        self._refresh_overlay()
 
     @Slot(bool)
     def show_evidence(self, evidence: bool) -> None:
@@ -204,7 +211,7 @@ class Explorer(QObject):
         shown: ShownMap | None = None
         kind: MapKind | None = None
         if report is not None and self._shows_evidence and self.shown_class is not None:
-            shown = evidence_map(report, self.shown_class, self._about)
+            shown = evidence_map(report, self.shown_class, self._about, raw=self._raw_evidence)
         elif report is not None:
             kind = MapKind(self._layers.kind.currentData())
             shown = self._layer_maps(report)[self._layer]

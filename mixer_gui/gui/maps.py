@@ -51,13 +51,13 @@ def layer_maps(report: Report, about: ClassReport | None, kind: MapKind, *, per_
     return tuple(ShownMap(each, high_end((each,)) if per_layer else common, signed) for each in layers)
 
 
-def evidence_map(report: Report, class_index: int, about: ClassReport | None) -> ShownMap | None:
-    """Evidence for a class against the expected evidence; None until a class outside the top-k is answered."""
+def evidence_map(report: Report, class_index: int, about: ClassReport | None, *, raw: bool) -> ShownMap | None:
+    """Evidence for a class, `raw` or less the expected evidence; None until a class outside the top-k is answered."""
     rank = next((rank for rank, each in enumerate(report.predictions) if each.index == class_index), None)
     if rank is not None:
-        values = report.centred_evidence[rank]
+        values = (report.evidence if raw else report.centred_evidence)[rank]
     elif about is not None and about.prediction.index == class_index:
-        values = about.centred_evidence
+        values = about.evidence if raw else about.centred_evidence
     else:
         return None
     return ShownMap(values, high_end((values,)), signed=True)

@@ -148,6 +148,7 @@ class MainWindow(QMainWindow):
         actions.previous_layer.triggered.connect(lambda: self.explorer.step_layer(-1))
         actions.next_layer.triggered.connect(lambda: self.explorer.step_layer(1))
         actions.show_layer.triggered.connect(lambda: self.explorer.show_evidence(False))
+        actions.raw_evidence.toggled.connect(self.explorer.use_raw_evidence)
         actions.show_evidence.triggered.connect(lambda: self.explorer.show_evidence(True))
         for theme, action in actions.themes.items():
             action.triggered.connect(lambda _checked, theme=theme: self.set_theme(theme))

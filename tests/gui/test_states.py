@@ -18,6 +18,7 @@ from mixer_gui.gui.cards import ElidedLabel
 from mixer_gui.gui.drop_area import is_model
 from mixer_gui.gui.file_commands import IMAGE_FILTER, save_dialog
 from mixer_gui.gui.heatmap_grid import WITH_LENS, WITH_NUMBER, largest_cells
+from mixer_gui.gui.maps import evidence_map
 from mixer_gui.gui.theme import DARK, colours
 from mixer_gui.records import Assumptions, DevicePreference, FramingKind, ModelInspected, ModelRef, Priority
 from mixer_gui.resources import default_model
@@ -432,3 +433,16 @@ def test_lens_of_the_selected_layer_is_told_in_words(start: Start, photographs: 
     window.layers.grid.select_layer(7)
     assert "espresso" in window.layers._lens.text()
     assert "not the truth" in window.layers._lens.text()
+
+
+def test_raw_evidence_is_shown_on_request(start: Start, photographs: dict[str, Path]) -> None:
+    window = start(photographs["coffee"]).window
+    report = window.session.current.report
+    window.explorer.choose_class(report.predictions[0].index)
+    centred = window.picture.view._overlay.image.copy()
+    window.actions_.raw_evidence.trigger()
+    assert window.picture.view._overlay.image != centred
+    raw = evidence_map(report, report.predictions[0].index, None, raw=True)
+    assert (raw.values == report.evidence[0]).all()
+    window.actions_.raw_evidence.trigger()
+    assert window.picture.view._overlay.image == centred
