@@ -1,6 +1,6 @@
 """Light and dark: one palette and one short style sheet each, on Qt's Fusion style."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette
@@ -104,19 +104,7 @@ def apply_theme(application: QApplication, theme: Theme) -> None:
     )
     scheme = DARK if dark else LIGHT
     application.setPalette(_palette(scheme))
-    application.setStyleSheet(
-        STYLE_SHEET.format(
-            window=scheme.window,
-            card=scheme.card,
-            edge=scheme.edge,
-            text=scheme.text,
-            muted=scheme.muted,
-            accent=scheme.accent,
-            bar=scheme.bar,
-            field=scheme.field,
-            warning=scheme.warning,
-        )
-    )
+    application.setStyleSheet(STYLE_SHEET.format(**asdict(scheme)))
 
 
 def _palette(scheme: Colours) -> QPalette:
