@@ -110,9 +110,9 @@ class Classifier:
                 f"{self.info.name} gave results that are not numbers for {request.source.name}. "
                 "Its weights may be damaged: get the model again, or choose another."
             )
-        report = self._report(request, decoded, logits[0], recording, forwarded - started, forwarded)
-        scaled = torch.softmax(logits[0] / self.info.temperature, -1)
-        return report, Detail(recording, scaled, logits[0], self)
+        ranking = self.rank(logits[0], request.top_k)
+        report = self._report(request, decoded, ranking, recording, forwarded - started, forwarded)
+        return report, Detail(recording, ranking.probabilities, logits[0], self)
 
     def rank(self, logits: Tensor, count: int) -> Ranking:
         """Softmax with the checkpoint's temperature and the `count` most probable classes."""
@@ -129,7 +129,7 @@ class Classifier:
         self,
         request: ClassifyRequest,
         decoded: DecodedPicture,
-        logits: Tensor,
+        ranking: Ranking,
         recording: Recording,
         forward_s: float,
         started: float,
@@ -142,7 +142,6 @@ class Classifier:
         )
         if update is None or token is None or features is None or final is None or decoded.network_input is None:
             raise ValueError("a report needs a recording")
-        ranking = self.rank(logits, request.top_k)
         evidence = class_evidence(self.model, final[0], ranking.top)
         centred = evidence - expected_evidence(self.model, final[0], ranking.probabilities)
         lens = lens_logits(self.model, features[0]).cpu()

@@ -34,7 +34,19 @@ def is_model(path: Path) -> bool:
     suffix = path.suffix.lower()
     if suffix in MODEL_SUFFIXES or suffix in PICTURE_SUFFIXES:  # for pictures the disk is not asked
         return suffix in MODEL_SUFFIXES
-    return os.path.isfile(path / "config.json")  # noqa: PTH113 - Path.is_file raises where it may not look
+    return has_config(path)
+
+
+def has_config(folder: Path) -> bool:
+    """Whether a folder is in Hub format by its looks. Raises nothing."""
+    return os.path.isfile(folder / "config.json")  # noqa: PTH113 - Path.is_file raises where it may not look
+
+
+def sort_paths(paths: list[Path]) -> Dropped:
+    """Pictures and folders of them here, the first model there."""
+    models = [path for path in paths if is_model(path)]
+    pictures = tuple(path for path in paths if path not in models)
+    return Dropped(paths=pictures, model=models[0] if models else None)
 
 
 def may_hold_pictures(mime: QMimeData) -> bool:
@@ -51,9 +63,7 @@ def read_mime(mime: QMimeData, name: str) -> Dropped:
     urls = mime.urls() if mime.hasUrls() else []
     files = [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
     if files:
-        models = [path for path in files if is_model(path)]
-        pictures = tuple(path for path in files if path not in models)
-        return Dropped(paths=pictures, model=models[0] if models else None)
+        return sort_paths(files)
     for kind in ENCODED_TYPES:
         if mime.hasFormat(kind):
             data = mime.data(kind).data()

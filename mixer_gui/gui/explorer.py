@@ -89,7 +89,7 @@ class Explorer(QObject):
         self._class = index
         self._about = None
         self._predictions.list.set_chosen(index)
-        self.show_evidence(index is not None)
+        self._shows_evidence = index is not None
         if index is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION:
             self._ask_class()
         self._refresh_maps()
@@ -120,7 +120,7 @@ class Explorer(QObject):
             view.set_picture(picture_image(current.frame), current.frame.width, current.frame.height)
         else:  # not the one before: what is shown over it would be another picture's
             view.set_picture(None, 0, 0)
-            view.set_message(current.failure.sentence if current.failure else self.tr("Reading …"))
+            view.set_message(self.tr("Reading …"))
         self._refresh_report()
 
     @Slot()

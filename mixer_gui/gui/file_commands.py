@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from mixer_gui.gui.actions import menu_text
-from mixer_gui.gui.drop_area import Dropped, is_model, read_mime
+from mixer_gui.gui.drop_area import Dropped, read_mime, sort_paths
 from mixer_gui.gui.saving import Saver
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
 from mixer_gui.records import FileSource, SourcesFound
@@ -60,9 +60,7 @@ class FileCommands(QObject):
 
     def open_paths(self, paths: list[Path]) -> None:
         """Files, folders of pictures, and models, as a drop or the command line names them."""
-        models = [path for path in paths if is_model(path)]
-        pictures = tuple(path.absolute() for path in paths if path not in models)
-        self.open_dropped(Dropped(paths=pictures, model=models[0] if models else None))
+        self.open_dropped(sort_paths([path.absolute() for path in paths]))
 
     def open_dropped(self, dropped: Dropped) -> None:
         self.complained.emit("")  # what was said of earlier ones

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
-from mixer_gui.gui.drop_area import MODEL_SUFFIXES
+from mixer_gui.gui.drop_area import MODEL_SUFFIXES, has_config
 from mixer_gui.records import Assumptions, DevicePreference, InspectRequest, ModelInspected, ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import assumptions_from_json, assumptions_to_json
@@ -52,7 +52,7 @@ class ModelOpener(QObject):
 
         Weights that lie beside a config.json are not bare: their folder is opened.
         """
-        if path.suffix.lower() in MODEL_SUFFIXES and (path.parent / "config.json").is_file():
+        if path.suffix.lower() in MODEL_SUFFIXES and has_config(path.parent):
             path = path.parent
         self._inspected = path
         self._worker.inspect(InspectRequest(path))
@@ -81,7 +81,7 @@ class ModelOpener(QObject):
     def _recall(self, digest: str) -> Assumptions | None:
         try:
             return assumptions_from_json(self.remembered[digest])
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, ValueError):
             return None
 
     def _ask(self, path: Path, likely: Assumptions) -> Assumptions | None:

@@ -130,10 +130,6 @@ class PictureView(QWidget):
             self.unsetCursor()
         self.update()
 
-    def set_pinned(self, patch: int | None) -> None:
-        self._pinned = patch
-        self.update()
-
     @property
     def patch(self) -> int | None:
         """The patch that is highlighted: the pinned one, else the one under the pointer."""

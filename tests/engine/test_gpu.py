@@ -15,7 +15,8 @@ from inputs import decoded, request
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.engine import DetailEvictedError, Engine
 from mixer_gui.model.checkpoint import load_checkpoint
-from mixer_gui.model.mixer import MixerConfig, Record
+from mixer_gui.model.mixer import Record
+from mixer_gui.model.variants import variant
 from mixer_gui.records import ClassRequest, DevicePreference, ModelRef, PatchRequest
 
 pytestmark = pytest.mark.gpu
@@ -26,15 +27,7 @@ CUDA, CPU = DevicePreference.CUDA, DevicePreference.CPU
 # would be about 1e-3, so this limit also notices a TF32 that was switched on.
 LIMIT = 1e-4
 
-LARGE = MixerConfig(
-    image_size=(224, 224),
-    patch_size=16,
-    num_blocks=12,
-    hidden_dim=768,
-    tokens_mlp_dim=384,
-    channels_mlp_dim=3072,
-    num_classes=1000,
-)
+LARGE = variant("B/16")
 
 
 @pytest.fixture(scope="module")
