@@ -478,16 +478,15 @@ def test_a_truncated_file_is_refused_or_whole(cat: Image.Image, format_name: str
     assert sum("ends too early" in sentence for sentence in sentences) >= 4, sentences
 
 
-@pytest.mark.parametrize(
-    "format_name", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "ICO", "HEIF"]
-)
+# HEIF's library crashes on some: `test_decoder` damages those, where a crash costs a process of its own.
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "ICO"])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), changes=st.integers(1, 30), head=st.booleans())
 def test_random_damage_raises_a_sentence_or_gives_a_picture(
     cat: Image.Image, format_name: str, seed: int, changes: int, *, head: bool
 ) -> None:
     small = cat.resize((48, 36))
-    data = bytearray(TINY_HEIC if format_name == "HEIF" else encoded(small, format_name))
+    data = bytearray(encoded(small, format_name))
     rng = random.Random(seed)
     for _ in range(changes):
         data[rng.randrange(min(len(data), 200) if head else len(data))] = rng.randrange(256)

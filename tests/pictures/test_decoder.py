@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import encoded
+from conftest import TINY_HEIC, encoded
 from PIL import Image
 
 from mixer_gui.pictures.decoder import Decoder
@@ -161,6 +163,20 @@ def test_a_killed_worker_costs_its_job_only(decoder: Decoder, slow_picture: Path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+@pytest.mark.parametrize("seed", [193, 2101, 5672, 7, 8, 9])
+def test_a_picture_that_crashes_its_library_costs_itself_only(decoder: Decoder, seed: int) -> None:
+    """The first three are known to: pi-heif 1.4.0 reads where it must not."""
+    rng = random.Random(seed)
+    data = bytearray(TINY_HEIC)
+    for _ in range(1 + seed % 30):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    damaged = decoder.submit(DecodeJob(BytesSource("damaged.heic", bytes(data)), None, display_edge=64))
+    after = decoder.submit(coloured(7))
+    with contextlib.suppress(MixerGuiError):
+        assert damaged.result(WAIT_S).frame.width > 0
+    assert after.result(WAIT_S).frame.width == 20
+
+
 def test_an_idle_worker_that_is_killed_is_replaced_unnoticed(decoder: Decoder) -> None:
     for value in range(3, 13):
         os.kill(working_pid(decoder), signal.SIGKILL)
