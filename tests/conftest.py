@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["hub_fixtures"]
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything imports Qt
+# Before anything imports huggingface_hub: no login, and nobody listens there; a test that needs a Hub names one.
+for variable in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
+    del os.environ[variable]
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 
 HOMES = {
     "HOME": "home",
@@ -22,6 +29,14 @@ HOMES = {
     "XDG_RUNTIME_DIR": "runtime",
     "HF_HOME": "huggingface",
 }
+# huggingface_hub reads its variables when it is imported and never again; these are what it makes of them.
+HUB_PATHS = {
+    "HF_HOME": "",
+    "HF_HUB_CACHE": "hub",
+    "HF_XET_CACHE": "xet",
+    "HF_TOKEN_PATH": "token",
+    "HF_STORED_TOKENS_PATH": "stored_tokens",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +47,9 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         folder = root / name
         folder.mkdir(mode=0o700, exist_ok=True)
         monkeypatch.setenv(variable, str(folder))
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        for name, part in HUB_PATHS.items():
+            monkeypatch.setattr(constants, name, str(root / "huggingface" / part))
     return root
 
 
