@@ -3,7 +3,7 @@
 Boot order, the only place that fixes it:
 
 1. `freeze_support()`: in a packaged executable a child process starts here too and must go no further.
-2. A command first (`classify`, `summary`), `--help` or `--version`: `cli`, which never imports PySide6.
+2. A command first (`classify`, `models`, …), `--help` or `--version`: `cli`, which never imports PySide6.
 3. Anything else is files for the window: options are refused, then a missing display, before Qt aborts.
 4. `app`, which paints the window and has its worker thread import torch after that.
 
@@ -16,7 +16,7 @@ import os
 import sys
 from multiprocessing import freeze_support
 
-COMMANDS = frozenset({"bench", "classify", "summary"})
+COMMANDS = frozenset({"bench", "classify", "models", "summary"})
 CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
 
 

@@ -13,6 +13,7 @@ import typer
 
 from mixer_gui import __version__
 from mixer_gui.bench.cli import app as bench_app
+from mixer_gui.commands.models_cli import app as models_app
 from mixer_gui.commands.output import Format
 from mixer_gui.records import (
     Assumptions,
@@ -36,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bench_app, name="bench")
+app.add_typer(models_app, name="models")
 
 
 class GeluForm(StrEnum):
@@ -82,12 +84,15 @@ def classify(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders too.")] = False,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes to report for each picture.")] = 5,
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--model",
             "-m",
-            metavar="FOLDER|FILE",
-            help="A folder in Hub format, or a bare .npz, .pth, .bin or .safetensors. [default: the built-in Mixer]",
+            metavar="OWNER/NAME|FOLDER|FILE",
+            help=(
+                "A repository on the Hub, fetched where it is not on disk yet, a folder in its format, or a bare .npz, "
+                ".pth, .bin or .safetensors. [default: the built-in Mixer]"
+            ),
             show_default=False,
         ),
     ] = None,
@@ -100,6 +105,13 @@ def classify(
     crop_pct: Annotated[float | None, typer.Option(help="For a bare file: share kept by the centre crop.")] = None,
     interpolation: Annotated[Interpolation | None, typer.Option(help="For a bare file: resizing filter.")] = None,
     gelu: Annotated[GeluForm | None, typer.Option(help="For a bare file: the GELU it was trained with.")] = None,
+    show_person_names: Annotated[
+        bool,
+        typer.Option(
+            "--show-person-names",
+            help="Also name kinds of people, which is left out for ImageNet-21k: WordNet has slurs among them.",
+        ),
+    ] = False,
 ) -> None:
     """Classify pictures and print the most probable classes.
 
@@ -124,6 +136,7 @@ def classify(
                 model=_model(model, assumptions),
                 device=device,
                 output=output,
+                reveal=show_person_names,
             )
         )
     except MixerGuiError as error:
@@ -160,12 +173,10 @@ def _fail(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def _model(path: Path | None, assumptions: Assumptions) -> ModelRef:
-    if path is None:
-        from mixer_gui.resources import default_model
+def _model(name: str | None, assumptions: Assumptions) -> ModelRef:
+    from mixer_gui.commands.models import checkpoint_path
 
-        path = default_model().path
-    return ModelRef(path, assumptions=assumptions if assumptions != Assumptions() else None)
+    return ModelRef(checkpoint_path(name), assumptions=assumptions if assumptions != Assumptions() else None)
 
 
 def _one_format(*, json: bool, jsonl: bool, csv: bool) -> Format:

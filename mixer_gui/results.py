@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mixer_gui.records import FileSource, PictureSource, Prediction, Report, Timings
+from mixer_gui.records import FileSource, PictureSource, Prediction, Report, Timings, revealed
 
 CSV_COLUMNS = ("path", "model", "revision", "rank", "index", "wnid", "label", "probability", "logit", "error")
 
@@ -23,12 +23,14 @@ class Result:
     timings_ms: Timings | None = None
 
 
-def result_of(report: Report, top_k: int) -> Result:
+def result_of(report: Report, top_k: int, *, reveal: bool = False) -> Result:
+    """The first `top_k` predictions of a report; `reveal`: with the names that are shown on request only."""
+    predictions = report.predictions[:top_k]
     return Result(
         source_path(report.source),
         report.model.name,
         report.model.revision,
-        report.predictions[:top_k],
+        revealed(predictions, report.model.names) if reveal else predictions,
         None,
         report.timings_ms,
     )

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mixer_gui.model.mixer import MixerConfig, MlpMixer
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.mixer import MlpMixer
 
 TUTORIAL = (
     ("stem.proj.", "patch_embedding.0."),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkpoints import random_mixer, spelled, tiny_config, write_hub_folder, write_tensors
 
 PACKAGE = Path(__file__).parents[1] / "mixer_gui"
 LINE_LIMIT = 450
@@ -22,14 +23,24 @@ ALLOWED = {
     "results": {"records"},
     "hub": {"records"},
     "pictures": {"records"},
-    "model": {"records"},
+    "classes": {"resources", "records"},
+    "model": {"classes", "records"},
     "explain": {"model", "records"},
     "engine": {"explain", "model", "pictures", "hub", "records"},
-    "gui": {"pictures.geometry", "pictures.sources", "settings", "results", "resources", "records"},
-    "gui.workers": {"engine", "gui", "records"},
+    "gui": {
+        "hub.catalogue",
+        "hub.repository",
+        "pictures.geometry",
+        "pictures.sources",
+        "settings",
+        "results",
+        "resources",
+        "records",
+    },
+    "gui.workers": {"engine", "hub", "model", "gui", "records"},
     "app": {"gui", "settings", "resources", "records"},
-    "cli": {"commands", "bench", "engine", "model", "pictures", "results", "resources", "settings", "records"},
-    "commands": {"engine", "model", "pictures", "results", "resources", "settings", "records"},
+    "cli": {"commands", "bench", "hub", "engine", "model", "pictures", "results", "resources", "settings", "records"},
+    "commands": {"engine", "hub", "model", "pictures", "results", "resources", "settings", "records"},
     "bench": {
         "app",
         "gui",
@@ -167,6 +178,22 @@ def test_importing_the_command_line_leaves_torch_and_qt_unloaded() -> None:
 
 def test_importing_the_decoder_leaves_what_decodes_unloaded() -> None:
     assert not loaded_by("import mixer_gui.pictures.decoder") & {"torch", "numpy", "PIL", "PySide6"}
+
+
+def test_describing_a_checkpoint_leaves_torch_unloaded(tmp_path: Path) -> None:
+    model = random_mixer(tiny_config())
+    folder = write_hub_folder(model, tmp_path / "folder")
+    archive = write_tensors(spelled(model, "google"), tmp_path / "bare.npz")
+    loaded = loaded_by(
+        "from pathlib import Path\n"
+        "from mixer_gui.model.description import describe, likely_assumptions\n"
+        "from mixer_gui.records import ModelRef\n"
+        f"assert describe(ModelRef(Path({str(folder)!r}))).layers == 3\n"
+        f"assert describe(ModelRef(Path({str(archive)!r}))).layers == 3\n"
+        f"assert likely_assumptions(Path({str(archive)!r})).mean\n"
+    )
+    assert "safetensors" in loaded
+    assert not loaded & {"torch", "PySide6"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["summary", "--help"], ["--version"]])

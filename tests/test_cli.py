@@ -205,6 +205,21 @@ def test_model_can_be_a_folder_in_hub_format(photographs: Path, tiny_checkpoint:
     assert "assumed" not in ended.stderr
 
 
+def test_names_of_kinds_of_people_are_printed_on_request_only(photographs: Path, tmp_path: Path) -> None:
+    from checkpoints import random_mixer, tiny_config, write_hub_folder
+
+    from mixer_gui.classes import known_names
+
+    wnid = "n09818022"  # astronaut
+    model = random_mixer(tiny_config(num_classes=21843))
+    model.head.bias[known_names(21843).wnids.index(wnid)] = 100.0
+    arguments = ("classify", photographs / "coffee.png", "--model", write_hub_folder(model, tmp_path / "large"), "-k1")
+    for flags, label in ((), "person (name hidden)"), (("--show-person-names",), "astronaut, spaceman, cosmonaut"):
+        (result,) = json.loads(mixer_gui(*arguments, *flags, "--json").stdout)
+        assert (result["predictions"][0]["wnid"], result["predictions"][0]["label"]) == (wnid, label)
+    assert "astronaut" not in mixer_gui(*arguments).stdout
+
+
 def test_bare_file_says_what_was_assumed_and_takes_flags(
     photographs: Path, tiny_checkpoint: Callable[..., Path]
 ) -> None:

@@ -54,6 +54,7 @@ class Order:
     model: ModelRef
     device: DevicePreference
     output: Format
+    reveal: bool = False  # names that are shown on request only
 
 
 def run(order: Order) -> int:
@@ -101,11 +102,17 @@ def _results(
             device=order.device,
             top_k=order.top_k,
         )
-        yield _classify(request, decoded, engine, ready.info, tells=order.output == Format.TEXT)
+        yield _classify(request, decoded, engine, ready.info, tells=order.output == Format.TEXT, reveal=order.reveal)
 
 
 def _classify(
-    request: ClassifyRequest, decoded: Future[DecodedPicture], engine: Engine, info: CheckpointInfo, *, tells: bool
+    request: ClassifyRequest,
+    decoded: Future[DecodedPicture],
+    engine: Engine,
+    info: CheckpointInfo,
+    *,
+    tells: bool,
+    reveal: bool,
 ) -> Result:
     """One picture; whatever goes wrong with it becomes its error. `tells`: its notices go to stderr."""
     from mixer_gui.model.mixer import Record
@@ -122,7 +129,7 @@ def _classify(
     if tells:
         for notice in report.notices:
             _say(f"{path}: {notice}")
-    return result_of(report, request.top_k)
+    return result_of(report, request.top_k, reveal=reveal)
 
 
 def _print_all(order: Order, results: Iterator[Result], total: int) -> int:

@@ -223,7 +223,7 @@ class Pipeline:
             self._decode(picture)
 
     def _run_inspect(self, path: Path) -> None:
-        from mixer_gui.model.checkpoint import likely_assumptions
+        from mixer_gui.model.description import likely_assumptions
 
         if path.is_dir():
             self._send(ModelInspected(path))

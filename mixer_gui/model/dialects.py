@@ -1,21 +1,22 @@
 """How checkpoints spell a Mixer's parameters: which dialect it is, and every key and shape checked against ours.
 
-Works on names and shapes only; reading tensors from files is `weight_files`' business.
+Works on names and shapes only, without torch; reading tensors from files is `weight_files`' business.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from mixer_gui.model.mixer import MixerConfig, MlpMixer
+from mixer_gui.model.config import MixerConfig, Shape, parameter_shapes
 from mixer_gui.records import Gelu, MixerGuiError
 
-Shape = tuple[int, ...]
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Shapes = Mapping[str, Shape]
 
 MAX_BLOCKS = 1024  # the paper's deepest has 32; a file with more is not worth building
@@ -180,14 +181,8 @@ def fit(shapes: Shapes, name: str) -> Fit:
             "Download it again, or export it from the code that made it with plain Mixer blocks.",
             "\n".join(misfits),
         )
-    parameters = sum(torch.Size(shape).numel() for shape in expected.values())
+    parameters = sum(math.prod(shape) for shape in expected.values())
     return Fit(dialect, {ours: prefix + key for key, ours in theirs.items()}, patches, config, parameters)
-
-
-def parameter_shapes(config: MixerConfig) -> dict[str, Shape]:
-    """Our parameter names and their shapes, from a model without memory behind it."""
-    with torch.device("meta"):
-        return {name: tuple(tensor.shape) for name, tensor in MlpMixer(config).state_dict().items()}
 
 
 def _recognise(shapes: Shapes, name: str) -> tuple[Dialect, str]:

@@ -1,6 +1,6 @@
 """Read a Hub repository's `config.json`, as timm writes it: preprocessing, GELU, temperature, class names.
 
-Says what the file says, and None where it is silent; what is assumed instead is decided in `checkpoint`.
+Says what the file says, and None where it is silent; what is assumed instead is decided in `description`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mixer_gui.model.weight_files import read_json
+from mixer_gui.model.weight_files import SUFFIXES, parse_json, read_json
 from mixer_gui.records import ClassNames, CropMode, Gelu, Interpolation, MixerGuiError
 
 CONFIG_NAME = "config.json"
@@ -23,6 +23,9 @@ GELU_NAMES = {
     "tanh": Gelu.TANH,
     "gelu_tanh": Gelu.TANH,
 }
+# Where timm names weights (`pretrained_cfg`, arguments of its models); so does any value with a suffix of weights.
+FILE_KEYS = ("file", "filename", "hf_hub_filename", "checkpoint_path", "pretrained_path", "url")
+ADDRESS = re.compile(r"https?://", re.IGNORECASE)  # where the weights once came from
 WNID = re.compile(r"n\d{8}")
 
 Triple = tuple[float, float, float]
@@ -62,7 +65,12 @@ class HubConfig:
 
 
 def read_hub_config(folder: Path) -> HubConfig:
-    """Parse `folder`/config.json.
+    """`folder`/config.json, as `parse_hub_config` reads it; raises MixerGuiError where it is missing, too."""
+    return _hub_config(read_json(folder / CONFIG_NAME, MAX_CONFIG_BYTES))
+
+
+def parse_hub_config(raw: bytes) -> HubConfig:
+    """What the bytes of a config.json say.
 
     Follows timm 1.0 (`_parse_model_cfg`, `resolve_data_config`): a file without `pretrained_cfg` is all
     pretrained_cfg; values at top level win; `model_args.img_size` wins over `input_size` where that is
@@ -70,13 +78,18 @@ def read_hub_config(folder: Path) -> HubConfig:
     `gelu`, `temperature` and `layer_norm_eps` at top level are this project's own.
     Raises MixerGuiError naming the value that cannot be used.
     """
-    content = read_json(folder / CONFIG_NAME, MAX_CONFIG_BYTES)
+    return _hub_config(parse_json(raw, CONFIG_NAME, MAX_CONFIG_BYTES))
+
+
+def _hub_config(content: dict[str, object]) -> HubConfig:
     nested = content.get("pretrained_cfg", content)
     if not isinstance(nested, dict):
         raise _unusable("pretrained_cfg", nested, "an object with named values")
     model_args = content.get("model_args") or {}
     if not isinstance(model_args, dict):
         raise _unusable("model_args", model_args, "an object with named values")
+    for part in (content, nested, model_args):
+        _refuse_foreign_files(part)
     gelu = _gelu(content.get("gelu"), "gelu")
     return HubConfig(
         architecture=_text(content.get("architecture")),
@@ -94,6 +107,24 @@ def read_hub_config(folder: Path) -> HubConfig:
         label_names=content.get("label_names", nested.get("label_names", nested.get("labels"))),
         label_descriptions=content.get("label_descriptions", nested.get("label_descriptions")),
     )
+
+
+def _refuse_foreign_files(part: dict[str, object]) -> None:
+    """Names of weights are never followed; one that leads out of the folder means no good."""
+    for key, value in part.items():
+        if not isinstance(value, str) or ADDRESS.match(value):
+            continue
+        if (key in FILE_KEYS or value.lower().endswith(SUFFIXES)) and _leads_out(value):
+            raise MixerGuiError(
+                f"“{CONFIG_NAME}” was refused: its {_short(key)} names a file outside its own folder, {_short(value)}. "
+                "Mixer GUI never follows such names; weights have to lie beside their config.json."
+            )
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a path leaves the folder it is in, on any system."""
+    parts = name.replace("\\", "/").split("/")
+    return name.startswith(("/", "\\", "~")) or ".." in parts or ":" in name or "\0" in name
 
 
 def _input_size(nested: dict[str, object], model_args: dict[str, object]) -> tuple[int, int] | None:
@@ -163,6 +194,9 @@ def _strings(value: object, count: int) -> tuple[str, ...] | None:
 
 
 def _unusable(name: str, value: object, wanted: str) -> MixerGuiError:
+    return MixerGuiError(f"“{CONFIG_NAME}” cannot be used: its “{name}” is {_short(value)}, and should be {wanted}.")
+
+
+def _short(value: object) -> str:
     shown = repr(value)
-    shown = shown if len(shown) <= 80 else shown[:77] + "…"
-    return MixerGuiError(f"“{CONFIG_NAME}” cannot be used: its “{name}” is {shown}, and should be {wanted}.")
+    return shown if len(shown) <= 80 else shown[:77] + "…"

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.hooks import RemovableHandle
 
-from mixer_gui.model.mixer import MixerConfig, MlpMixer
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import MixerGuiError
 
 HEADINGS = ("layer", "output", "parameters", "multiply-accumulates")

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mixer_gui.model.mixer import MixerConfig
+from mixer_gui.model.config import MixerConfig
 from mixer_gui.records import MixerGuiError
 
 

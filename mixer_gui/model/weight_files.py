@@ -1,6 +1,7 @@
 """Open files of tensors without trusting them: names and shapes first, then one tensor at a time.
 
-Formats: safetensors (also in shards), NumPy's npz, PyTorch's pickles with `weights_only`. Knows no network.
+Formats: safetensors (also in shards), NumPy's npz, and by way of `pickles` PyTorch's own. Knows no network.
+torch is imported where a tensor is read, so that looking at names and shapes needs none, but for pickles.
 """
 
 from __future__ import annotations
@@ -14,22 +15,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
+from mixer_gui.model.config import Shape
 from mixer_gui.records import MixerGuiError
 
-Shape = tuple[int, ...]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Framework = Literal["numpy", "pt"]
 
 INDEX_NAME = "model.safetensors.index.json"
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 MAX_ELEMENTS = 2**31  # five times H/14; what claims more is broken or hostile
 MAX_INDEX_BYTES = 2**24
-WRAPPERS = ("state_dict", "model_state_dict", "model")
 FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}  # safetensors' names, bytes per element
 
 
@@ -55,14 +57,24 @@ class Weights(ABC):
         self.close()
 
 
+def read_shapes(path: Path) -> Mapping[str, Shape]:
+    """Names and shapes in a file of tensors or a shard index. Raises MixerGuiError as `open_weights` does."""
+    with _open(path, "numpy") as weights:
+        return weights.shapes
+
+
 def open_weights(path: Path) -> Weights:
     """Open a file of tensors by its suffix, or a shard index.
 
     Raises MixerGuiError with the file's name: missing, incomplete, not what its suffix says, needs code
     to be run, tensors of no float type, more elements than any Mixer has.
     """
+    return _open(path, "pt")
+
+
+def _open(path: Path, framework: Framework) -> Weights:
     if path.name == INDEX_NAME:
-        return _Shards(path)
+        return _Shards(path, framework)
     try:
         with path.open("rb") as file:
             start = file.read(64)
@@ -81,11 +93,15 @@ def open_weights(path: Path) -> Weights:
             f"“{path.name}” is not a kind of weights that Mixer GUI reads. It reads {', '.join(SUFFIXES)}."
         )
     if suffix == ".safetensors":
-        return _Safetensors(path)
-    return _Npz(path) if suffix == ".npz" else _Pickle(path)
+        return _Safetensors(path, framework)
+    if suffix == ".npz":
+        return _Npz(path)
+    from mixer_gui.model.pickles import PickledWeights
+
+    return PickledWeights(path)
 
 
-def _limit(name: str, shapes: Mapping[str, Shape]) -> None:
+def check_size(name: str, shapes: Mapping[str, Shape]) -> None:
     """Refuse absurd sizes before anything is allocated."""
     elements = sum(math.prod(shape) for shape in shapes.values())
     if elements > MAX_ELEMENTS:
@@ -96,11 +112,13 @@ def _limit(name: str, shapes: Mapping[str, Shape]) -> None:
 
 
 class _Safetensors(Weights):
-    def __init__(self, path: Path) -> None:
+    """`framework` is what `read` would need: "numpy" opens without torch and is for looking only."""
+
+    def __init__(self, path: Path, framework: Framework) -> None:
         self._name = path.name
         self._stack = ExitStack()
         with self._told():
-            self._file = self._stack.enter_context(safe_open(path, framework="pt", device="cpu"))
+            self._file = self._stack.enter_context(safe_open(path, framework=framework, device="cpu"))
         try:
             with self._told():
                 slices = {key: self._file.get_slice(key) for key in self._file.keys()}  # noqa: SIM118
@@ -108,8 +126,8 @@ class _Safetensors(Weights):
                 kinds = {key: part.get_dtype() for key, part in slices.items()}
             for key, kind in kinds.items():
                 if kind not in FLOATS:
-                    raise _not_floats(self._name, key, kind)
-            _limit(self._name, self.shapes)
+                    raise not_floats(self._name, key, kind)
+            check_size(self._name, self.shapes)
         except MixerGuiError:
             self.close()
             raise
@@ -142,7 +160,7 @@ class _Safetensors(Weights):
 class _Shards(Weights):
     """Several safetensors files beside an index that says which tensor is where."""
 
-    def __init__(self, index: Path) -> None:
+    def __init__(self, index: Path, framework: Framework) -> None:
         self._files: dict[str, _Safetensors] = {}
         self._places = _weight_map(index)
         try:
@@ -152,12 +170,12 @@ class _Shards(Weights):
                     raise MixerGuiError(
                         f"The checkpoint is incomplete: “{shard}”, which “{index.name}” names, is missing."
                     )
-                self._files[shard] = _Safetensors(path)
+                self._files[shard] = _Safetensors(path, framework)
             for key, shard in self._places.items():
                 if key not in self._files[shard].shapes:
                     raise MixerGuiError(f"“{index.name}” says that “{shard}” holds {key}, but it does not.")
             self.shapes = {key: self._files[shard].shapes[key] for key, shard in self._places.items()}
-            _limit(index.name, self.shapes)
+            check_size(index.name, self.shapes)
         except MixerGuiError:
             self.close()
             raise
@@ -198,7 +216,7 @@ class _Npz(Weights):
             }
             with self._told():
                 self.shapes = {key: self._shape(key, info) for key, info in self._members.items()}
-            _limit(self._name, self.shapes)
+            check_size(self._name, self.shapes)
         except MixerGuiError:
             self.close()
             raise
@@ -214,12 +232,14 @@ class _Npz(Weights):
                     "was refused."
                 )
             if dtype.kind != "f" and dtype.str != "|V2":  # jax saves bfloat16 as two raw bytes
-                raise _not_floats(self._name, key, str(dtype))
+                raise not_floats(self._name, key, str(dtype))
             if math.prod(shape) * dtype.itemsize != info.file_size - member.tell() or min(shape, default=0) < 0:
                 raise ValueError(f"{key}: {shape} of {dtype} does not fit the member's {info.file_size} bytes")
         return tuple(int(size) for size in shape)
 
     def read(self, key: str) -> Tensor:
+        import torch
+
         with self._told(), self._zip.open(self._members[key]) as member:
             array = np.lib.format.read_array(member, allow_pickle=False)
             if array.dtype.kind == "V":
@@ -250,65 +270,7 @@ class _Npz(Weights):
             ) from error
 
 
-class _Pickle(Weights):
-    """PyTorch's own format. `weights_only` builds tensors and plain containers and runs no code."""
-
-    def __init__(self, path: Path) -> None:
-        self._tensors = _state_dict(_unpickle(path), path.name)
-        self.shapes = {key: tuple(tensor.shape) for key, tensor in self._tensors.items()}
-        _limit(path.name, self.shapes)
-        for key, tensor in self._tensors.items():
-            if tensor.layout != torch.strided or tensor.device.type != "cpu" or not tensor.is_floating_point():
-                raise _not_floats(path.name, key, f"{tensor.dtype}, {tensor.layout}, {tensor.device}")
-
-    def read(self, key: str) -> Tensor:
-        return self._tensors[key].detach()
-
-    def close(self) -> None:
-        self._tensors = {}
-
-
-def _unpickle(path: Path) -> object:
-    try:
-        zipped = zipfile.is_zipfile(path)
-        # Pickles older than PyTorch 1.6 are not zip archives and cannot be mapped into memory.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except Exception as error:  # a broken pickle can raise anything while it is read
-        # `weights_only` answers with the same class for code and for noise; its words tell them apart.
-        if any(
-            words in str(error) for words in ("GLOBAL", "Unsupported class", "unrecognized function", "TorchScript")
-        ):
-            raise MixerGuiError(
-                f"“{path.name}” was refused: it holds more than tensors and could run code when it is read. Ask its "
-                "author for a safetensors file.",
-                str(error),
-            ) from error
-        raise MixerGuiError(
-            f"“{path.name}” is not a readable PyTorch file, or is incomplete. Download it again.",
-            f"{type(error).__name__}: {error}",
-        ) from error
-
-
-def _state_dict(content: object, name: str) -> dict[str, Tensor]:
-    """Unwrap training checkpoints, such as {"state_dict": …, "epoch": 3}."""
-    for _ in range(3):
-        wrapped = next(
-            (key for key in WRAPPERS if isinstance(content, dict) and isinstance(content.get(key), dict)), None
-        )
-        if wrapped is None or not isinstance(content, dict):
-            break
-        content = content[wrapped]
-    if not isinstance(content, dict):
-        raise MixerGuiError(f"“{name}” holds a {type(content).__name__}, not a dictionary of tensors (a state dict).")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise MixerGuiError(
-                f"“{name}” is not a dictionary of tensors (a state dict): {key!r} is a {type(value).__name__}."
-            )
-    return dict(content)
-
-
-def _not_floats(name: str, key: str, kind: str) -> MixerGuiError:
+def not_floats(name: str, key: str, kind: str) -> MixerGuiError:
     return MixerGuiError(
         f"“{name}” holds numbers that are not plain floats ({key}: {kind}). Quantised and integer weights are not "
         "supported."
@@ -316,7 +278,7 @@ def _not_floats(name: str, key: str, kind: str) -> MixerGuiError:
 
 
 def read_json(path: Path, max_bytes: int) -> dict[str, object]:
-    """A JSON object from a file; raises MixerGuiError where it is missing, too large or something else."""
+    """A JSON object from a file; raises MixerGuiError where it is missing, too large or no such thing."""
     try:
         with path.open("rb") as file:
             raw = file.read(max_bytes + 1)
@@ -324,14 +286,19 @@ def read_json(path: Path, max_bytes: int) -> dict[str, object]:
         raise MixerGuiError(f"“{path.name}” is missing in the folder “{path.parent.name}”.", str(path)) from error
     except OSError as error:
         raise MixerGuiError(f"“{path.name}” cannot be read: {error.strerror or error}.", str(error)) from error
+    return parse_json(raw, path.name, max_bytes)
+
+
+def parse_json(raw: bytes, name: str, max_bytes: int) -> dict[str, object]:
+    """A JSON object from the bytes of a file; raises MixerGuiError where they are too many or no such thing."""
     if len(raw) > max_bytes:
-        raise MixerGuiError(f"“{path.name}” is larger than {max_bytes:,} bytes, so it was not read.")
+        raise MixerGuiError(f"“{name}” is larger than {max_bytes:,} bytes, so it was not read.")
     try:
         content = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise MixerGuiError(f"“{path.name}” is not text in UTF-8.", str(error)) from error
+        raise MixerGuiError(f"“{name}” is not text in UTF-8.", str(error)) from error
     except (ValueError, RecursionError) as error:
-        raise MixerGuiError(f"“{path.name}” is not valid JSON: {error}.", str(error)) from error
+        raise MixerGuiError(f"“{name}” is not valid JSON: {error}.", str(error)) from error
     if not isinstance(content, dict):
-        raise MixerGuiError(f"“{path.name}” holds a {type(content).__name__}, not an object with named values.")
+        raise MixerGuiError(f"“{name}” holds a {type(content).__name__}, not an object with named values.")
     return content

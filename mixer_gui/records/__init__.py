@@ -3,8 +3,21 @@
 Imports nothing else of the project and no heavy package, so that every zone and process may import it.
 """
 
-from mixer_gui.records.errors import Failure, MixerGuiError
+from mixer_gui.records.errors import Cancelled, Failure, MixerGuiError
+from mixer_gui.records.hub import (
+    CatalogueEntry,
+    DownloadEnd,
+    DownloadEnded,
+    DownloadProgress,
+    HubFailure,
+    ModelRemoved,
+    RepositoryFound,
+    RepositoryRef,
+    StoredModel,
+    StoreListed,
+)
 from mixer_gui.records.models import (
+    HIDDEN_NAME,
     Assumptions,
     CheckpointInfo,
     ClassNames,
@@ -43,12 +56,16 @@ from mixer_gui.records.results import (
     Report,
     SourcesFound,
     Timings,
+    revealed,
 )
 
 __all__ = [
+    "HIDDEN_NAME",
     "AddressSource",
     "Assumptions",
     "BytesSource",
+    "Cancelled",
+    "CatalogueEntry",
     "CheckpointInfo",
     "ClassNames",
     "ClassReport",
@@ -59,6 +76,9 @@ __all__ = [
     "DecodedPicture",
     "DeviceInfo",
     "DevicePreference",
+    "DownloadEnd",
+    "DownloadEnded",
+    "DownloadProgress",
     "Failure",
     "FileSource",
     "Frame",
@@ -66,12 +86,14 @@ __all__ = [
     "Framing",
     "FramingKind",
     "Gelu",
+    "HubFailure",
     "InspectRequest",
     "Interpolation",
     "MixerGuiError",
     "ModelInspected",
     "ModelReady",
     "ModelRef",
+    "ModelRemoved",
     "NetworkInput",
     "PatchGrid",
     "PatchReport",
@@ -83,6 +105,11 @@ __all__ = [
     "Progress",
     "Rect",
     "Report",
+    "RepositoryFound",
+    "RepositoryRef",
     "SourcesFound",
+    "StoreListed",
+    "StoredModel",
     "Timings",
+    "revealed",
 ]

@@ -20,6 +20,10 @@ class MixerGuiError(Exception):
         return (type(self), (str(self), self.detail))
 
 
+class Cancelled(MixerGuiError):  # noqa: N818 - the user's wish, not an error
+    """The user no longer wants what was under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Something did not work. `sentence` is for the user, `detail` for the log.

@@ -8,18 +8,28 @@ from pathlib import Path
 
 from mixer_gui.records.pictures import Interpolation, PatchGrid, Preprocessing
 
+HIDDEN_NAME = "person (name hidden)"
+
 
 @dataclass(frozen=True, slots=True)
 class ClassNames:
-    """Names of a head's outputs; both tuples are empty where a checkpoint carries none."""
+    """Names of a head's outputs; both tuples are empty where nobody knows them.
+
+    `title` says which well-known set they were taken from; empty for a checkpoint's own. `hidden` are the
+    classes whose names are shown on request only; their WNIDs are no secret.
+    """
 
     wnids: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    title: str = ""
+    hidden: frozenset[int] = frozenset()
 
     def wnid(self, index: int) -> str | None:
         return self.wnids[index] if index < len(self.wnids) else None
 
-    def label(self, index: int) -> str:
+    def label(self, index: int, *, reveal: bool = False) -> str:
+        if index in self.hidden and not reveal:
+            return HIDDEN_NAME
         return self.labels[index] if index < len(self.labels) else f"class {index}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mixer_gui.records.models import CheckpointInfo, DeviceInfo
+from mixer_gui.records.models import CheckpointInfo, ClassNames, DeviceInfo
 from mixer_gui.records.pictures import FileSource, Frame, Framing, PictureSource, Rect
 from mixer_gui.records.requests import ClassRequest, PatchRequest
 
@@ -16,13 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One class of a ranking. `logit` is raw; `probability` is softmax(logit / temperature)."""
+    """One class of a ranking. `logit` is raw; `probability` is softmax(logit / temperature).
+
+    As the engine makes it, `label` stands for a hidden name where there is one: see `revealed`.
+    """
 
     index: int
     wnid: str | None
     label: str
     probability: float
     logit: float
+
+
+def revealed(predictions: tuple[Prediction, ...], names: ClassNames) -> tuple[Prediction, ...]:
+    """The same predictions with the names that are shown on request only."""
+    return tuple(
+        replace(each, label=names.label(each.index, reveal=True)) if each.index in names.hidden else each
+        for each in predictions
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from mixer_gui.bench.material import pictures, random_checkpoint
 from mixer_gui.bench.window import measure
-from mixer_gui.model.checkpoint import read_info
+from mixer_gui.model.description import describe
 from mixer_gui.records import ModelRef
 from tests.references import import_timm
 
@@ -53,7 +53,7 @@ def test_start_is_measured_from_outside_the_process(tmp_path: Path) -> None:
 
 
 def test_material_is_what_it_says(tmp_path: Path) -> None:
-    assert read_info(ModelRef(random_checkpoint("S/32", tmp_path))).parameters == 19_104_624
+    assert describe(ModelRef(random_checkpoint("S/32", tmp_path))).parameters == 19_104_624
     (made,) = pictures(tmp_path, names=("photo-1.jpg",))
     with Image.open(made) as picture:
         assert picture.width * picture.height == pytest.approx(12e6, rel=0.01)

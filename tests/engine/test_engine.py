@@ -13,9 +13,10 @@ from inputs import decoded, request
 
 from mixer_gui.engine.classifier import Classifier, Detail
 from mixer_gui.engine.engine import DetailEvictedError, Engine, with_notices
-from mixer_gui.model.checkpoint import Cancelled, Checkpoint, load_checkpoint
+from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
+    Cancelled,
     ClassifyRequest,
     ClassRequest,
     DecodedPicture,

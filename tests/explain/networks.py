@@ -6,7 +6,8 @@ import torch
 from checkpoints import draw_everything
 from torch import Tensor, nn
 
-from mixer_gui.model.mixer import MixerConfig, MlpMixer, Record, Recording
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.mixer import MlpMixer, Record, Recording
 from mixer_gui.model.variants import variant
 from mixer_gui.records import Gelu
 

@@ -9,7 +9,8 @@ import torch
 from networks import B16, SMALL, difference, drawn, in_bf16, pictures, recorded
 
 from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
-from mixer_gui.model.mixer import MixerConfig, Record
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.mixer import Record
 
 LIMIT = 1e-5
 BOTH = pytest.mark.parametrize("config", [SMALL, B16], ids=["small", "B/16"])

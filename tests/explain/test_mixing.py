@@ -11,7 +11,8 @@ from networks import B16, GELUS, SMALL, difference, drawn, in_bf16, pictures, re
 from torch import Tensor
 
 from mixer_gui.explain.mixing import mixing_matrix, reading_energy, reads, writes
-from mixer_gui.model.mixer import MixerBlock, MixerConfig, TokenMixing, gelu_slope, mix_patches
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.mixer import MixerBlock, TokenMixing, gelu_slope, mix_patches
 from mixer_gui.records import Gelu
 
 LIMIT = 1e-5

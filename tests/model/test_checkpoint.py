@@ -10,10 +10,12 @@ import pytest
 import torch
 from checkpoints import random_mixer, spelled, tiny_config, write_hub_folder, write_tensors
 
-from mixer_gui.model.checkpoint import Cancelled, likely_assumptions, load_checkpoint, read_config, read_info
+from mixer_gui.model.checkpoint import load_checkpoint
+from mixer_gui.model.description import describe, likely_assumptions, read_config
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import (
     Assumptions,
+    Cancelled,
     CropMode,
     Gelu,
     Interpolation,
@@ -36,7 +38,7 @@ def model() -> MlpMixer:
 def test_the_embedded_model_loads_as_a_downloaded_one_would() -> None:
     checkpoint = load_checkpoint(default_model())
     info = checkpoint.info
-    assert info == read_info(default_model())
+    assert info == describe(default_model())
     assert (info.name, info.revision) == ("mixer_mini8_64.tiny_in200", None)
     assert info.parameters == 2_548_744 == sum(parameter.numel() for parameter in checkpoint.model.parameters())
     assert (info.layers, info.channels, info.patch_size, info.classes) == (8, 192, 8, 200)
@@ -92,7 +94,7 @@ def test_loading_can_be_cancelled_between_tensors(tiny_checkpoint: Callable[...,
 def test_grids_need_not_be_square(tmp_path: Path) -> None:
     wide = random_mixer(tiny_config(image_size=(16, 64)))
     folder = write_hub_folder(wide, tmp_path / "wide")
-    assert read_info(ModelRef(folder)).grid == PatchGrid(2, 8)
+    assert describe(ModelRef(folder)).grid == PatchGrid(2, 8)
     assert read_config(ModelRef(folder)) == wide.config
     images = torch.randn(1, 3, 16, 64)
     assert torch.equal(load_checkpoint(ModelRef(folder)).model(images)[0], wide(images)[0])
@@ -109,16 +111,16 @@ def test_a_size_that_contradicts_the_weights_is_an_error_with_both(
     tiny_checkpoint: Callable[..., Path], size: list[int], sentence: str
 ) -> None:
     with pytest.raises(MixerGuiError, match=sentence):
-        read_info(ModelRef(tiny_checkpoint(pretrained_cfg={"input_size": size})))
+        describe(ModelRef(tiny_checkpoint(pretrained_cfg={"input_size": size})))
 
 
 def test_a_bare_file_has_to_have_a_square_grid(model: MlpMixer, tmp_path: Path) -> None:
     square = write_tensors(spelled(model, "timm"), tmp_path / "square.safetensors")
-    assert read_info(ModelRef(square)).preprocessing.input_size == (32, 32)
+    assert describe(ModelRef(square)).preprocessing.input_size == (32, 32)
     wide = random_mixer(tiny_config(image_size=(16, 48)))
     path = write_tensors(spelled(wide, "timm"), tmp_path / "wide.safetensors")
     with pytest.raises(MixerGuiError, match=r"12 patches, which is no square grid.*config\.json.*input_size"):
-        read_info(ModelRef(path))
+        describe(ModelRef(path))
 
 
 def test_what_config_json_says_is_what_is_used(tiny_checkpoint: Callable[..., Path]) -> None:
@@ -143,17 +145,17 @@ def test_what_config_json_says_is_what_is_used(tiny_checkpoint: Callable[..., Pa
 def test_a_silent_config_gets_timms_defaults_and_says_assumed(model: MlpMixer, tmp_path: Path) -> None:
     folder = write_hub_folder(model, tmp_path / "silent")
     (folder / "config.json").write_text('{"architecture": "mixer_tiny"}', encoding="utf-8")
-    info = read_info(ModelRef(folder))
+    info = describe(ModelRef(folder))
     assert info.preprocessing == Preprocessing((32, 32), *IMAGENET, Interpolation.BICUBIC, 0.875, CropMode.CENTER)
     assert info.assumed
 
 
 def test_what_the_user_gives_wins_and_counts_as_assumed(tiny_checkpoint: Callable[..., Path]) -> None:
     given = Assumptions(mean=(0.1, 0.2, 0.3), crop_pct=1.0, gelu=Gelu.TANH)
-    info = read_info(ModelRef(tiny_checkpoint(gelu="exact"), assumptions=given))
+    info = describe(ModelRef(tiny_checkpoint(gelu="exact"), assumptions=given))
     assert (info.preprocessing.mean, info.preprocessing.std) == ((0.1, 0.2, 0.3), HALVES)
     assert (info.preprocessing.crop_pct, info.gelu, info.assumed) == (1.0, Gelu.TANH, True)
-    assert not read_info(ModelRef(tiny_checkpoint(), assumptions=Assumptions())).assumed
+    assert not describe(ModelRef(tiny_checkpoint(), assumptions=Assumptions())).assumed
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_what_the_user_gives_wins_and_counts_as_assumed(tiny_checkpoint: Callabl
 )
 def test_impossible_assumptions_are_refused(tiny_checkpoint: Callable[..., Path], given: Assumptions) -> None:
     with pytest.raises(MixerGuiError):
-        read_info(ModelRef(tiny_checkpoint(), assumptions=given))
+        describe(ModelRef(tiny_checkpoint(), assumptions=given))
 
 
 @pytest.mark.parametrize(
@@ -196,11 +198,11 @@ def test_a_bare_file_comes_with_the_likely_choice(
     assert None not in (likely.mean, likely.std, likely.crop_pct, likely.interpolation, likely.gelu)
     assert (likely.mean, likely.interpolation, likely.gelu) == (mean, interpolation, gelu)
     # Asking nobody is the same as accepting the likely choice.
-    assert read_info(ModelRef(path)) == read_info(ModelRef(path, assumptions=likely))
+    assert describe(ModelRef(path)) == describe(ModelRef(path, assumptions=likely))
 
 
 def test_a_bare_file_is_called_by_its_name_and_knows_no_classes(model: MlpMixer, tmp_path: Path) -> None:
-    info = read_info(ModelRef(write_tensors(spelled(model, "timm"), tmp_path / "my-mixer.safetensors")))
+    info = describe(ModelRef(write_tensors(spelled(model, "timm"), tmp_path / "my-mixer.safetensors")))
     assert info.name == "my-mixer.safetensors"
     assert info.names.label(3) == "class 3"
     assert info.names.wnid(3) is None
@@ -214,22 +216,22 @@ def test_a_folder_of_the_hubs_cache_is_called_by_its_repository(model: MlpMixer,
     blob.parent.mkdir()
     (folder / "model.safetensors").rename(blob)
     (folder / "model.safetensors").symlink_to(blob)  # as the cache lays it out
-    info = read_info(ModelRef(folder))
+    info = describe(ModelRef(folder))
     assert (info.name, info.revision) == ("timm/mixer_b16_224.miil_in21k_ft_in1k", commit)
-    assert read_info(ModelRef(folder, revision="main")).revision == "main"
+    assert describe(ModelRef(folder, revision="main")).revision == "main"
 
 
 def test_a_folder_is_called_by_its_architecture_and_tag_or_else_its_own_name(
     tiny_checkpoint: Callable[..., Path],
 ) -> None:
-    assert read_info(ModelRef(tiny_checkpoint())).name == "mixer_tiny"
-    assert read_info(ModelRef(tiny_checkpoint(pretrained_cfg={"tag": "v2"}))).name == "mixer_tiny.v2"
-    assert read_info(ModelRef(tiny_checkpoint(name="mine", architecture=None))).name == "mine"
+    assert describe(ModelRef(tiny_checkpoint())).name == "mixer_tiny"
+    assert describe(ModelRef(tiny_checkpoint(pretrained_cfg={"tag": "v2"}))).name == "mixer_tiny.v2"
+    assert describe(ModelRef(tiny_checkpoint(name="mine", architecture=None))).name == "mine"
 
 
 def test_class_names_that_do_not_fit_the_head_are_left_out(tiny_checkpoint: Callable[..., Path]) -> None:
-    assert read_info(ModelRef(tiny_checkpoint(label_names=list("abcde")))).names.labels == tuple("abcde")
-    assert read_info(ModelRef(tiny_checkpoint(label_names=list("abcdef")))).names.labels == ()
+    assert describe(ModelRef(tiny_checkpoint(label_names=list("abcde")))).names.labels == tuple("abcde")
+    assert describe(ModelRef(tiny_checkpoint(label_names=list("abcdef")))).names.labels == ()
 
 
 def test_what_is_missing_is_named(tiny_checkpoint: Callable[..., Path], tmp_path: Path) -> None:
@@ -247,10 +249,10 @@ def test_what_is_missing_is_named(tiny_checkpoint: Callable[..., Path], tmp_path
 def test_a_folder_with_one_oddly_named_file_uses_it_and_with_two_asks(tiny_checkpoint: Callable[..., Path]) -> None:
     folder = tiny_checkpoint()
     (folder / "model.safetensors").rename(folder / "epoch-9.safetensors")
-    assert read_info(ModelRef(folder)).layers == 3
+    assert describe(ModelRef(folder)).layers == 3
     shutil.copy(folder / "epoch-9.safetensors", folder / "epoch-8.safetensors")
     with pytest.raises(MixerGuiError, match=r"epoch-8\.safetensors, epoch-9\.safetensors"):
-        read_info(ModelRef(folder))
+        describe(ModelRef(folder))
 
 
 def test_another_architecture_is_told_whatever_config_json_calls_it(tmp_path: Path) -> None:

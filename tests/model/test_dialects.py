@@ -9,7 +9,8 @@ from checkpoints import random_mixer, spelled, tiny_config, write_hub_folder, wr
 from references import import_timm
 from torch import Tensor, nn
 
-from mixer_gui.model.checkpoint import load_checkpoint, read_info
+from mixer_gui.model.checkpoint import load_checkpoint
+from mixer_gui.model.description import describe
 from mixer_gui.model.dialects import fit
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import Assumptions, Gelu, MixerGuiError, ModelRef
@@ -52,7 +53,7 @@ def test_a_bare_file_gets_its_dialects_gelu_and_eps(
     model: MlpMixer, tmp_path: Path, dialect: str, gelu: Gelu, eps: float
 ) -> None:
     path = write_tensors(spelled(model, dialect), tmp_path / FILES[dialect])
-    info = read_info(ModelRef(path))
+    info = describe(ModelRef(path))
     assert (info.gelu, info.layer_norm_eps, info.assumed) == (gelu, eps, True)
     assert load_checkpoint(ModelRef(path)).info == info
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from checkpoints import tiny_config
 
-from mixer_gui.model.checkpoint import read_config
+from mixer_gui.model.description import read_config
 from mixer_gui.model.summary import render, summarize
 from mixer_gui.model.variants import PARAMETER_COUNTS, VARIANTS, variant
 from mixer_gui.records import MixerGuiError, ModelRef

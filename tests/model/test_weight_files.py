@@ -13,7 +13,8 @@ import torch
 from checkpoints import random_mixer, spelled, tiny_config, write_hub_folder, write_tensors
 from safetensors.torch import save_file
 
-from mixer_gui.model.checkpoint import load_checkpoint, read_info
+from mixer_gui.model.checkpoint import load_checkpoint
+from mixer_gui.model.description import describe
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.model.weight_files import open_weights, read_json
 from mixer_gui.records import MixerGuiError, ModelRef
@@ -35,7 +36,7 @@ class Trap:
 
 
 def refused(path: Path, sentence: str) -> None:
-    for attempt in (read_info, load_checkpoint):
+    for attempt in (describe, load_checkpoint):
         with pytest.raises(MixerGuiError, match=sentence):
             attempt(ModelRef(path))
 
@@ -150,7 +151,7 @@ def test_training_checkpoints_are_unwrapped(model: MlpMixer, tmp_path: Path, wra
 def test_old_and_new_pytorch_files_are_read(model: MlpMixer, tmp_path: Path, legacy: bool) -> None:
     path = tmp_path / "weights.pt"
     torch.save(spelled(model, "timm"), path, _use_new_zipfile_serialization=not legacy)
-    assert load_checkpoint(ModelRef(path)).info.parameters == read_info(ModelRef(path)).parameters
+    assert load_checkpoint(ModelRef(path)).info.parameters == describe(ModelRef(path)).parameters
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
