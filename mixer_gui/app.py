@@ -17,18 +17,18 @@ from PySide6.QtWidgets import QApplication
 from mixer_gui import __version__
 from mixer_gui.gui.theme import apply_theme
 from mixer_gui.gui.window import MainWindow
-from mixer_gui.gui.workers import EngineWorker
+from mixer_gui.gui.workers import EngineWorker, HubWorker
 from mixer_gui.records import ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings, SettingsFile, assumptions_from_json
 
 
 class Application(QObject):
-    """Owns the engine thread, its worker and the window."""
+    """Owns the engine thread, its worker, the Hub's worker and the window."""
 
     _went_wrong = Signal(str)  # an error that nobody foresaw, in any thread
 
-    def __init__(self, files: list[Path], settings_file: SettingsFile) -> None:
+    def __init__(self, files: list[Path], settings_file: SettingsFile, hub: HubWorker | None = None) -> None:
         super().__init__()
         self._settings_file = settings_file
         settings = settings_file.load()
@@ -36,7 +36,8 @@ class Application(QObject):
         self._thread = QThread()
         self._thread.setObjectName("engine")
         self.worker.moveToThread(self._thread)
-        self.window = MainWindow(self.worker, remembered_model(settings), settings)
+        self.hub = HubWorker() if hub is None else hub
+        self.window = MainWindow(self.worker, self.hub, remembered_model(settings), settings)
         self.window.picture.view.first_painted.connect(self._start_engine)
         self._went_wrong.connect(self.window.complain)
         self._files = files
@@ -75,11 +76,12 @@ class Application(QObject):
 
     @Slot()
     def shut_down(self) -> None:
-        """Settings first, then: stop the sources, empty the mailbox, quit the thread and wait for its step."""
+        """Settings first, then: stop downloads and sources, empty the mailbox, quit the thread, wait for its step."""
         try:
             self._settings_file.save(self.window.settings())
         except OSError as error:
             print(f"The settings could not be saved: {error}", file=sys.stderr)  # noqa: T201 - the window is gone
+        self.hub.close()
         self.worker.close()
         self._thread.quit()
         self._thread.wait()

@@ -30,10 +30,13 @@ class Settings:
     opacity: float = 0.5
     map_kind: str = "relative_update"
     scale_per_layer: bool = False
+    show_person_names: bool = False  # of ImageNet-21k, which has slurs among them
     recent: tuple[str, ...] = ()
     geometry: str = ""  # base64 of Qt's own format
     columns: str = ""  # likewise, of the window's splitters
     rows: str = ""
+    models_geometry: str = ""  # of the list of models
+    use_when_downloaded: bool = True  # a model as soon as it has arrived
     assumptions: dict[str, dict[str, Any]] = field(default_factory=dict)  # by content hash of a bare file
 
 
@@ -133,9 +136,9 @@ def _checked(name: str, value: object) -> object | None:
             return float(value)
         case "recent", list():
             return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]
-        case "scale_per_layer", bool():
+        case (("scale_per_layer" | "show_person_names" | "use_when_downloaded"), bool()):
             return value
-        case (("model_path" | "map_kind" | "geometry" | "columns" | "rows"), str()):
+        case (("model_path" | "map_kind" | "geometry" | "columns" | "rows" | "models_geometry"), str()):
             return value
         case "model_assumptions", dict():
             return value

@@ -30,10 +30,13 @@ CHANGED = Settings(
     opacity=0.25,
     map_kind="update",
     scale_per_layer=True,
+    show_person_names=True,
     recent=("/a.png", "/Kätzchen \udcff.png"),
     geometry="AdnQ",
     columns="/w==",
     rows="/g==",
+    models_geometry="AQ==",
+    use_when_downloaded=False,
     model_assumptions={"crop_pct": 0.9},
     assumptions={"abc": assumptions_to_json(ASSUMED)},
 )

@@ -92,6 +92,28 @@ def window(
                     typer.echo(figures.stacks, err=True)
 
 
+@app.command("download")
+def download(
+    repository: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="A Mixer on the Hub (HF_ENDPOINT).")],
+    *,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    stacks: Annotated[bool, typer.Option(help="Print the stacks found after 40 ms of silence.")] = False,
+) -> None:
+    """The longest gap of the same timer while a model is downloaded into an empty cache and takes over two pictures."""
+    from mixer_gui.bench.material import pictures
+    from mixer_gui.bench.window import measure
+
+    _describe_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        files = pictures(Path(folder), names=("photo-0.jpg", "photo-1.jpg"))
+        for number in range(1, rounds + 1):
+            figures = measure(files, pull=repository, stacks=stacks)
+            gaps = ", ".join(f"{gap:.0f}" for gap in figures.gaps_ms)
+            typer.echo(f"{repository} run {number} ({figures.platform}): longest gaps {gaps} ms")
+            if stacks:
+                typer.echo(figures.stacks, err=True)
+
+
 def _describe_machine() -> None:
     load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
     typer.echo(f"{os.cpu_count()} cores, {platform.machine()}, Python {sys.version.split()[0]}{load}")

@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixer_gui.records import DownloadEnded, ModelRef
 
 TICK_MS = 2
 STACK_AFTER_S = 0.04
@@ -34,11 +39,23 @@ class Figures:
     stacks: str
 
 
-def measure(files: list[Path], *, model: Path | None = None, stacks: bool = False, timeout_s: float = 180.0) -> Figures:
-    """Start the application on `files`, wait until all are classified, close it."""
+def measure(
+    files: list[Path],
+    *,
+    model: Path | None = None,
+    pull: str | None = None,
+    stacks: bool = False,
+    timeout_s: float = 180.0,
+) -> Figures:
+    """Start the application on `files`, wait until all are classified, close it.
+
+    With `pull`, a repository on the Hub, that is then downloaded into an empty cache and used for the same pictures,
+    and the gaps are those from the download's beginning on.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mixer_gui.bench.window", folder, str(time.monotonic())]
         command += ["--model", str(model)] if model is not None else []
+        command += ["--pull", pull] if pull is not None else []
         command += ["--stacks"] if stacks else []
         ended = subprocess.run(
             [*command, *map(str, files)], capture_output=True, text=True, timeout=timeout_s, check=True
@@ -48,7 +65,10 @@ def measure(files: list[Path], *, model: Path | None = None, stacks: bool = Fals
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if arguments.pull:
+        os.environ["HF_HUB_CACHE"] = str(Path(arguments.folder) / "hub")  # before anything imports the client
     from mixer_gui.app import build
+    from mixer_gui.records import RepositoryRef
     from mixer_gui.settings import Settings, SettingsFile
 
     settings_file = SettingsFile(Path(arguments.folder) / "settings.json")
@@ -91,10 +111,23 @@ def _run(arguments: argparse.Namespace) -> None:
         if later and later[0] is not current:
             walked.add(later[0].view)
             session.show_picture(later[0])
-        elif len(walked) >= len(pictures):
+        elif len(walked) < len(pictures):
+            return
+        elif arguments.pull and not pulled:
+            pulled.append(session.model)
+            gaps.clear()
+            application.window.model_commands.show_manager()
+            application.window.model_commands.library.pull(RepositoryRef(arguments.pull))
+        elif not arguments.pull or session.model != pulled[0]:
             QTimer.singleShot(200, application.window.close)
 
+    def ended(end: DownloadEnded) -> None:
+        if end.path is None:
+            sys.exit(end.sentence)
+
     walked: set[str] = set()
+    pulled: list[ModelRef] = []  # the model before the download
+    application.hub.ended.connect(ended)
     timer = QTimer(interval=TICK_MS, timerType=QtNames.TimerType.PreciseTimer)
     timer.timeout.connect(tick)
     application.window.picture.view.first_painted.connect(painted)
@@ -114,6 +147,7 @@ if __name__ == "__main__":
     parser.add_argument("folder")
     parser.add_argument("started", type=float)
     parser.add_argument("--model")
+    parser.add_argument("--pull")
     parser.add_argument("--stacks", action="store_true")
     parser.add_argument("files", nargs="*")
     _run(parser.parse_intermixed_args())

@@ -36,7 +36,9 @@ class Actions:
     show_layer: QAction
     show_evidence: QAction
     raw_evidence: QAction
+    show_person_names: QAction
     themes: dict[Theme, QAction]
+    models: QAction
     open_model_folder: QAction
     open_model_file: QAction
     embedded_model: QAction
@@ -105,11 +107,15 @@ def build_actions(window: QMainWindow) -> Actions:
     show_evidence = action(view, tr("Show Class &Evidence"), "E")
     raw_evidence = action(view, tr("Evidence &without Subtracting the Expected"))
     raw_evidence.setCheckable(True)
+    show_person_names = action(view, tr("Show Names of &Person Classes"))
+    show_person_names.setCheckable(True)
     view.addSeparator()
     theme = view.addMenu(tr("&Theme"))
     themes = choices(theme, {Theme.SYSTEM: tr("As the &System"), Theme.LIGHT: tr("&Light"), Theme.DARK: tr("&Dark")})
 
     model = bar.addMenu(tr("&Model"))
+    models = action(model, tr("&Models…"), "Ctrl+Shift+M")
+    model.addSeparator()
     embedded_model = action(model, tr("Use the &Built-in Model"))
     open_model_folder = action(model, tr("Open Model &Folder…"), "Ctrl+Shift+O")
     open_model_file = action(model, tr("Open Model F&ile…"))
@@ -148,7 +154,9 @@ def build_actions(window: QMainWindow) -> Actions:
         show_layer=show_layer,
         show_evidence=show_evidence,
         raw_evidence=raw_evidence,
+        show_person_names=show_person_names,
         themes={Theme(key): made for key, made in themes.items()},
+        models=models,
         open_model_folder=open_model_folder,
         open_model_file=open_model_file,
         embedded_model=embedded_model,

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from mixer_gui.gui.gallery import GalleryModel, GalleryStrip
 from mixer_gui.gui.heatmap_grid import HeatmapGrid
 from mixer_gui.gui.maps import MapKind, kind_explanation, kind_name
+from mixer_gui.gui.offer import OfferButton
 from mixer_gui.gui.patch_panel import Legend, PatchPanel
 from mixer_gui.gui.picture_view import PictureView
 from mixer_gui.gui.prediction_list import PredictionList
@@ -37,10 +38,10 @@ class ElidedLabel(QLabel):
         self.setObjectName(name)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self._whole = ""
+        self.whole = ""
 
     def set_text(self, text: str) -> None:
-        self._whole = text
+        self.whole = text
         self.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
         self.setAccessibleDescription(text)
         self._elide()
@@ -50,7 +51,7 @@ class ElidedLabel(QLabel):
         self._elide()
 
     def _elide(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
+        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
 
 
 def card() -> tuple[QFrame, QVBoxLayout]:
@@ -167,7 +168,7 @@ class PictureCard(QWidget):
 
 
 class PredictionCard(QWidget):
-    """The ranking, how long it is, and what the model knows."""
+    """The ranking, how long it is, what the model knows, and how to get one that knows more."""
 
     top_k_chosen = Signal(int)
 
@@ -184,6 +185,7 @@ class PredictionCard(QWidget):
         self.knows = QLabel()
         self.knows.setObjectName("muted")
         self.knows.setAccessibleName(self.tr("What the model knows"))
+        self.offer = OfferButton()
         top = QHBoxLayout()
         top.addWidget(heading(self.tr("What it sees")))
         top.addStretch(1)
@@ -191,6 +193,7 @@ class PredictionCard(QWidget):
         top.addWidget(self.top_k)
         layout.addLayout(top)
         layout.addWidget(self.list, 1)
+        layout.addWidget(self.offer)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)

@@ -92,10 +92,13 @@ class AssumptionsDialog(QDialog):
 class ClassListDialog(QDialog):
     """Everything a model can say, searchable."""
 
-    def __init__(self, info: CheckpointInfo, parent: QWidget | None = None) -> None:
+    def __init__(self, info: CheckpointInfo, parent: QWidget | None = None, *, reveal: bool = False) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("What {0} knows").format(info.name))
-        labels = [info.names.label(index) for index in range(info.classes)]
+        labels = [info.names.label(index, reveal=reveal) for index in range(info.classes)]
+        about = QLabel(self._about(info, reveal=reveal))
+        about.setWordWrap(True)
+        about.setVisible(bool(about.text()))
         source = QStringListModel(labels, self)
         matching = QSortFilterProxyModel(self)
         matching.setSourceModel(source)
@@ -113,10 +116,31 @@ class ClassListDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
+        layout.addWidget(about)
         layout.addWidget(search)
         layout.addWidget(view, 1)
         layout.addWidget(buttons)
         self.resize(380, 480)
+
+    def _about(self, info: CheckpointInfo, *, reveal: bool) -> str:
+        """Where the names come from, and which are hidden; empty where the checkpoint names all itself."""
+        sentences = []
+        if info.names.title:
+            sentences.append(
+                self.tr("The checkpoint carries no names. These are {0}'s, which has as many classes ({1:,}).").format(
+                    info.names.title, info.classes
+                )
+            )
+        elif not info.names.labels:
+            sentences.append(self.tr("The checkpoint carries no names, so its classes go by their numbers."))
+        if info.names.hidden and not reveal:
+            sentences.append(
+                self.tr(
+                    "{0:,} names of kinds of people are hidden: WordNet has slurs among them. View → Show Names of "
+                    "Person Classes shows them."
+                ).format(len(info.names.hidden))
+            )
+        return " ".join(sentences)
 
 
 def show_about(parent: QWidget) -> None:
@@ -126,6 +150,7 @@ def show_about(parent: QWidget) -> None:
         QCoreApplication.translate(
             "dialogs",
             "<b>Mixer GUI {0}</b><p>See how an MLP-Mixer looks at your picture.</p><p>Pictures stay on this "
-            "machine. The only requests it makes are to addresses that you drop. No telemetry.</p>",
+            "machine. The only requests it makes are to addresses that you drop or paste, and to the Hugging Face Hub "
+            "when you look up or download a model there. No telemetry.</p>",
         ).format(__version__),
     )

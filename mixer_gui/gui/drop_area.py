@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os.path
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
 from PySide6.QtGui import QImage
 
+from mixer_gui.hub.repository import HOSTS
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
 from mixer_gui.records import AddressSource, BytesSource, PictureSource
 
@@ -19,14 +21,18 @@ ENCODED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/g
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What to open: paths on disk (pictures and folders), other pictures, and a model to switch to."""
+    """What to open: paths on disk (pictures and folders), other pictures, a model to switch to, or to look up.
+
+    `hub_page` is the address of a page on the Hugging Face Hub.
+    """
 
     paths: tuple[Path, ...] = ()
     pictures: tuple[PictureSource, ...] = ()
     model: Path | None = None
+    hub_page: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.paths or self.pictures or self.model)
+        return bool(self.paths or self.pictures or self.model or self.hub_page)
 
 
 def is_model(path: Path) -> bool:
@@ -40,6 +46,19 @@ def is_model(path: Path) -> bool:
 def has_config(folder: Path) -> bool:
     """Whether a folder is in Hub format by its looks. Raises nothing."""
     return os.path.isfile(folder / "config.json")  # noqa: PTH113 - Path.is_file raises where it may not look
+
+
+def is_hub_page(address: str) -> bool:
+    """Whether an address leads to a page on the Hub, and not to a picture that lies there. Raises nothing."""
+    try:
+        parts = urlsplit(address)
+        if parts.scheme.lower() not in ("http", "https") or (parts.hostname or "").lower() not in HOSTS:
+            return False
+    except ValueError:
+        return False
+    path = PurePosixPath(parts.path)
+    # "blob" shows a file on a page, "resolve" is the file; what is above owner/name/… is the Hub's own decoration.
+    return path.suffix.lower() not in PICTURE_SUFFIXES or "blob" in path.parts[3:4]
 
 
 def sort_paths(paths: list[Path]) -> Dropped:
@@ -78,7 +97,9 @@ def read_mime(mime: QMimeData, name: str) -> Dropped:
         text = mime.text().strip()
         if text.lower().startswith(("http://", "https://", "data:image/")) and "\n" not in text:
             addresses = [text]
-    return Dropped(pictures=tuple(AddressSource(address) for address in addresses))
+    pages = [address for address in addresses if is_hub_page(address)]
+    pictures = tuple(AddressSource(address) for address in addresses if address not in pages)
+    return Dropped(pictures=pictures, hub_page=pages[0] if pages else "")
 
 
 def encode(image: QImage) -> bytes:

@@ -15,7 +15,7 @@ from mixer_gui.gui.maps import MapKind, ShownMap, evidence_map, layer_maps, scal
 from mixer_gui.gui.picture_view import Overlay
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.pictures.geometry import seen_rectangle
-from mixer_gui.records import ClassReport, Framing, FramingKind, PatchReport, Rect, Report
+from mixer_gui.records import ClassReport, Framing, FramingKind, PatchReport, Prediction, Rect, Report, revealed
 
 if TYPE_CHECKING:
     from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard
@@ -50,6 +50,7 @@ class Explorer(QObject):
         session.report_changed.connect(self._refresh_report)
         session.patch_answered.connect(self._show_patch)
         session.class_answered.connect(self._show_class)
+        session.names_changed.connect(self._refresh_names)
         session.model_changed.connect(self._refresh_picture)
         picture.view.patch_pointed.connect(self._ask_patch)
         picture.view.patch_pinned.connect(self._ask_patch)
@@ -169,9 +170,14 @@ class Explorer(QObject):
     @Slot()
     def _refresh_predictions(self) -> None:
         report = self.report
-        shown = () if report is None else report.predictions[: self._predictions.top_k.value()]
+        shown = () if report is None else self._named(report.predictions[: self._predictions.top_k.value()], report)
         self._predictions.list.show_predictions(shown)
         self._predictions.list.set_chosen(self._class)
+
+    @Slot()
+    def _refresh_names(self) -> None:
+        self._refresh_predictions()
+        self._refresh_maps()
 
     @Slot()
     def _refresh_maps(self) -> None:
@@ -190,7 +196,9 @@ class Explorer(QObject):
             self._layers.grid.layers.set_layers(
                 tuple(
                     LayerMap(
-                        layer + 1, map_image(shown.values, report.model.grid, shown.end, signed=shown.signed), lens
+                        layer + 1,
+                        map_image(shown.values, report.model.grid, shown.end, signed=shown.signed),
+                        self._named(lens, report),
                     )
                     for layer, (shown, lens) in enumerate(zip(maps, report.lens, strict=True))
                 )
@@ -205,7 +213,7 @@ class Explorer(QObject):
         self._picture.layer_button.setText(self.tr("Layer {0}").format(self._layer + 1))
         self._picture.layer_button.setChecked(not self._shows_evidence)
         self._picture.evidence_button.setChecked(self._shows_evidence)
-        ranking = () if report is None else report.lens[self._layer][:2]
+        ranking = () if report is None else self._named(report.lens[self._layer][:2], report)
         said = ", ".join(f"{short_label(each.label)} {percentage(each.probability)}" for each in ranking)
         self._layers.set_lens(self._layer + 1, said)
         shown: ShownMap | None = None
@@ -231,7 +239,13 @@ class Explorer(QObject):
 
     def _class_label(self) -> str:
         report, index = self.report, self.shown_class
-        return "" if report is None or index is None else short_label(report.model.names.label(index))
+        if report is None or index is None:
+            return ""
+        return short_label(report.model.names.label(index, reveal=self._session.reveals_names))
+
+    def _named(self, predictions: tuple[Prediction, ...], report: Report) -> tuple[Prediction, ...]:
+        """As they may be shown: with all names where they were asked for."""
+        return revealed(predictions, report.model.names) if self._session.reveals_names else predictions
 
     # --- what the user points at ---
 

@@ -14,7 +14,7 @@ from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.drop_area import Dropped, read_mime, sort_paths
 from mixer_gui.gui.saving import Saver
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
-from mixer_gui.records import FileSource, SourcesFound
+from mixer_gui.records import FileSource, Report, SourcesFound
 from mixer_gui.results import Result, result_of, source_path, to_text
 from mixer_gui.settings import RECENT_PICTURES
 
@@ -34,6 +34,7 @@ class FileCommands(QObject):
 
     told = Signal(str)  # a passing message for the status bar
     complained = Signal(str)  # a sentence about something that did not work
+    hub_page_opened = Signal(str)  # the address of a page on the Hub: what it leads to is a model
 
     def __init__(
         self, worker: EngineWorker, session: Session, models: ModelOpener, recent: tuple[str, ...], parent: QWidget
@@ -66,6 +67,8 @@ class FileCommands(QObject):
         self.complained.emit("")  # what was said of earlier ones
         if dropped.model is not None:
             self._models.open(dropped.model)
+        if dropped.hub_page:
+            self.hub_page_opened.emit(dropped.hub_page)
         if dropped.paths:
             self._worker.find_sources(dropped.paths)
         if dropped.pictures:
@@ -137,7 +140,7 @@ class FileCommands(QObject):
         if picture is None or picture.report is None:
             self.complained.emit(self.tr("There are no results to copy yet."))
             return
-        QGuiApplication.clipboard().setText(to_text(result_of(picture.report, top_k)))
+        QGuiApplication.clipboard().setText(to_text(self._result(picture.report, top_k)))
         self.told.emit(self.tr("Copied"))
 
     def results(self, top_k: int) -> list[Result]:
@@ -147,11 +150,15 @@ class FileCommands(QObject):
         results = []
         for picture in self._session.gallery.pictures:
             if picture.report is not None:
-                results.append(result_of(picture.report, top_k))
+                results.append(self._result(picture.report, top_k))
             elif picture.failure is not None:
                 path = source_path(picture.source)
                 results.append(Result(path, name, revision, error=picture.failure.sentence))
         return results
+
+    def _result(self, report: Report, top_k: int) -> Result:
+        """With the names that the window shows."""
+        return result_of(report, top_k, reveal=self._session.reveals_names)
 
     def _ask_path(self, title: str, name: str, kinds: str) -> Path | None:
         first = self._session.current.source if self._session.current else None

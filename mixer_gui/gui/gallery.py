@@ -24,6 +24,7 @@ from mixer_gui.records import ClassifyRequest, Failure, Frame, Framing, PictureS
 
 Index = QModelIndex | QPersistentModelIndex
 PICTURE_ROLE = Qt.ItemDataRole.UserRole
+LABEL_ROLE = PICTURE_ROLE + 1  # of the first prediction
 THUMBNAIL = 64
 CELL = QSize(96, 88)
 
@@ -49,6 +50,7 @@ class GalleryModel(QAbstractListModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pictures: list[Picture] = []
+        self._reveals_names = False
 
     @property
     def pictures(self) -> tuple[Picture, ...]:
@@ -87,6 +89,12 @@ class GalleryModel(QAbstractListModel):
         if row >= 0:
             self.dataChanged.emit(self.index(row), self.index(row))
 
+    def reveal_names(self, wanted: bool) -> None:
+        """Whether names that are shown on request only are shown."""
+        self._reveals_names = wanted
+        if self._pictures:
+            self.dataChanged.emit(self.index(0), self.index(len(self._pictures) - 1))
+
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own signature
         return 0 if parent.isValid() else len(self._pictures)
 
@@ -96,6 +104,8 @@ class GalleryModel(QAbstractListModel):
         picture = self._pictures[index.row()]
         if role == PICTURE_ROLE:
             return picture
+        if role == LABEL_ROLE:
+            return "" if picture.report is None else self._label(picture.report)
         if role == Qt.ItemDataRole.DisplayRole:
             return picture.source.name
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
@@ -106,9 +116,11 @@ class GalleryModel(QAbstractListModel):
         if picture.failure is not None:
             return picture.failure.sentence
         if picture.report is not None:
-            first = picture.report.predictions[0]
-            return f"{first.label}, {percentage(first.probability)}"
+            return f"{self._label(picture.report)}, {percentage(picture.report.predictions[0].probability)}"
         return self.tr("waiting …")
+
+    def _label(self, report: Report) -> str:
+        return report.model.names.label(report.predictions[0].index, reveal=self._reveals_names)
 
 
 class GalleryDelegate(QStyledItemDelegate):
@@ -140,7 +152,8 @@ class GalleryDelegate(QStyledItemDelegate):
         painter.setPen(QPen(QColor(scheme.accent if selected else scheme.edge), 2 if selected else 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(image.adjusted(-1, -1, 1, 1), 6, 6)
-        caption, colour = self._caption(picture), scheme.warning if picture.failure is not None else scheme.muted
+        caption = self._caption(picture, index.data(LABEL_ROLE))
+        colour = scheme.warning if picture.failure is not None else scheme.muted
         small = painter.font()
         small.setPointSizeF(small.pointSizeF() * 0.82)
         painter.setFont(small)
@@ -150,13 +163,12 @@ class GalleryDelegate(QStyledItemDelegate):
         painter.drawText(text, int(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop), elided)
         painter.restore()
 
-    def _caption(self, picture: Picture) -> str:
+    def _caption(self, picture: Picture, label: str) -> str:
         if picture.failure is not None:
             return self.tr("not readable") if picture.frame is None else self.tr("failed")
         if picture.report is None:
             return "…"
-        first = picture.report.predictions[0]
-        return f"{first.probability * 100.0:.0f} % {short_label(first.label)}"
+        return f"{picture.report.predictions[0].probability * 100.0:.0f} % {short_label(label)}"
 
 
 class GalleryStrip(QListView):

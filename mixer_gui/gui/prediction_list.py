@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QCoreApplication,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -16,7 +17,7 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from mixer_gui.gui.theme import colours, paint_placeholder
-from mixer_gui.records import Prediction
+from mixer_gui.records import HIDDEN_NAME, Prediction
 
 Index = QModelIndex | QPersistentModelIndex
 PREDICTION_ROLE = Qt.ItemDataRole.UserRole
@@ -30,6 +31,15 @@ def short_label(label: str) -> str:
 
 def percentage(probability: float) -> str:
     return f"{probability * 100.0:.1f} %"
+
+
+def hidden_names_explained() -> str:
+    """Why a name is hidden, and how it is shown."""
+    return QCoreApplication.translate(
+        "names",
+        "Names of kinds of people are hidden: WordNet has slurs among them. View → Show Names of Person Classes shows "
+        "them.",
+    )
 
 
 class PredictionModel(QAbstractListModel):
@@ -69,6 +79,7 @@ class PredictionModel(QAbstractListModel):
                     prediction.index, wnid, prediction.probability, prediction.logit
                 )
                 + "\n"
+                + (f"{hidden_names_explained()}\n" if prediction.label == HIDDEN_NAME else "")
                 + self.tr("Click to see which patches speak for it.")
             )
         return None

@@ -54,6 +54,7 @@ class Session(QObject):
     model_changed = Signal(object)  # ModelReady: another model, or device, is in use
     model_failed = Signal(object)  # Failure: the model stays what it was
     busy_changed = Signal()  # work began or ended
+    names_changed = Signal()  # names that are shown on request only were asked for, or no longer are
     progressed = Signal(object)  # Progress of the current picture's fetch
 
     def __init__(
@@ -64,6 +65,7 @@ class Session(QObject):
         self.current: Picture | None = None
         self.ready: ModelReady | None = None
         self.model_has_failed = False
+        self.reveals_names = False
         self.model = model
         self.device = device
         self._worker = worker
@@ -101,6 +103,12 @@ class Session(QObject):
             self.show_picture(named[0])
         self._request_missing(named)
         self.busy_changed.emit()
+
+    def reveal_names(self, wanted: bool) -> None:
+        """Show the names that are shown on request only, or hide them again; no model runs for that."""
+        self.reveals_names = wanted
+        self.gallery.reveal_names(wanted)
+        self.names_changed.emit()
 
     def show_picture(self, picture: Picture) -> None:
         """Make a picture current and have what the window needs of it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
+from mixer_gui.gui.cards import ElidedLabel
+from mixer_gui.gui.download_meter import DownloadArea
 from mixer_gui.records import DeviceInfo, Progress, Timings
 
 
@@ -18,8 +20,8 @@ class StatusBar(QStatusBar):
         self.setSizeGripEnabled(False)
         self.setContentsMargins(8, 0, 8, 0)
         self._device = QLabel()
-        self._timings = QLabel()
-        self._timings.setObjectName("muted")
+        self._timings = ElidedLabel("muted")
+        self.download = DownloadArea()
         self._activity = QLabel(self.tr("Starting …"))
         self._activity.setObjectName("muted")
         self._progress = QProgressBar()
@@ -31,7 +33,8 @@ class StatusBar(QStatusBar):
         self._cancel.setToolTip(self.tr("Stop what is under way for this picture"))
         self._cancel.clicked.connect(self.cancel_asked)
         self.addWidget(self._device)
-        self.addWidget(self._timings)
+        self.addWidget(self._timings, 1)
+        self.addPermanentWidget(self.download)
         self.addPermanentWidget(self._activity)
         self.addPermanentWidget(self._progress)
         self.addPermanentWidget(self._cancel)
@@ -45,9 +48,9 @@ class StatusBar(QStatusBar):
     def show_timings(self, timings: Timings | None) -> None:
         """Milliseconds of each stage; None clears them."""
         if timings is None:
-            self._timings.clear()
+            self._timings.set_text("")
             return
-        self._timings.setText(
+        self._timings.set_text(
             self.tr("decode {0:.0f} ms · preprocess {1:.0f} ms · forward {2:.0f} ms · explain {3:.0f} ms").format(
                 timings.decode, timings.preprocess, timings.forward, timings.explain
             )

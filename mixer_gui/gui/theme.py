@@ -56,7 +56,9 @@ QLabel#warning {{ color: {warning}; }}
 QLabel#badge {{ color: {muted}; border: 1px solid {edge}; border-radius: 8px; padding: 1px 7px; }}
 QToolButton, QPushButton {{ background: {field}; border: 1px solid {edge}; border-radius: 6px; padding: 4px 10px; }}
 QToolButton:hover, QPushButton:hover {{ border-color: {accent}; }}
-QToolButton:focus, QPushButton:focus, QComboBox:focus, QSpinBox:focus {{ border: 2px solid {accent}; }}
+QPushButton#primary, QPushButton#offer {{ background: {bar}; }}
+QPushButton#primary:disabled, QPushButton#offer:disabled {{ background: {field}; }}
+QToolButton:focus, QPushButton:focus, QComboBox:focus, QSpinBox:focus, QLineEdit:focus {{ border: 2px solid {accent}; }}
 QSlider:focus, QCheckBox:focus {{ border: 1px solid {accent}; border-radius: 4px; }}
 QCheckBox::indicator:unchecked {{
     width: 12px; height: 12px; background: {field}; border: 1px solid {muted}; border-radius: 3px;
@@ -65,6 +67,11 @@ QToolButton:checked {{ background: {bar}; border-color: {accent}; }}
 QToolButton:disabled, QPushButton:disabled {{ color: {muted}; }}
 QToolButton::menu-indicator {{ width: 10px; subcontrol-position: right center; right: 4px; }}
 QToolButton[popupMode="2"] {{ padding-right: 18px; }}
+QToolButton#more {{ padding: 4px 9px; }}
+QToolButton#more::menu-indicator {{ image: none; width: 0; }}
+QDialog QLineEdit {{ background: {card}; border: 1px solid {edge}; border-radius: 6px; padding: 4px 6px; }}
+QProgressBar {{ background: {field}; border: 1px solid {edge}; border-radius: 4px; }}
+QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 QFileDialog QToolButton {{ padding: 2px; }}
 QFrame#card QListView {{ background: transparent; border: 1px solid transparent; border-radius: 6px; outline: 0; }}
 QFrame#card QListView:focus {{ border-color: {accent}; }}

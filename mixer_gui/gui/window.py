@@ -25,17 +25,18 @@ from mixer_gui.gui.explorer import Explorer
 from mixer_gui.gui.file_commands import FileCommands
 from mixer_gui.gui.gallery import PICTURE_ROLE, Picture
 from mixer_gui.gui.maps import MapKind
+from mixer_gui.gui.model_commands import ModelCommands
 from mixer_gui.gui.models import ModelOpener
 from mixer_gui.gui.session import Session
 from mixer_gui.gui.status import StatusBar
 from mixer_gui.gui.theme import apply_theme
 from mixer_gui.gui.undo import ChangeFraming, RemovePictures
-from mixer_gui.records import DevicePreference, Failure, Framing, FramingKind, ModelReady, ModelRef
+from mixer_gui.records import Framing, FramingKind, ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings, Theme, assumptions_to_json
 
 if TYPE_CHECKING:
-    from mixer_gui.gui.workers import EngineWorker
+    from mixer_gui.gui.workers import EngineWorker, HubWorker
 
 TITLE = "Mixer GUI"
 UNDO_STEPS = 100  # a removed picture that was pasted holds its bytes
@@ -44,12 +45,13 @@ UNDO_STEPS = 100  # a removed picture that was pasted holds its bytes
 class MainWindow(QMainWindow):
     """Composes the cards, the session and the commands; routes between them."""
 
-    def __init__(self, worker: EngineWorker, model: ModelRef, settings: Settings) -> None:
+    def __init__(self, worker: EngineWorker, hub: HubWorker, model: ModelRef, settings: Settings) -> None:
         super().__init__()
         self._theme = settings.theme
         self._started_with = settings
         self.session = Session(worker, model, settings.device, self)
         self.models = ModelOpener(worker, self.session, settings.assumptions, self)
+        self.model_commands = ModelCommands(hub, self.session, self.models, settings, self)
         self.files = FileCommands(worker, self.session, self.models, settings.recent, self)
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_STEPS)
@@ -77,7 +79,7 @@ class MainWindow(QMainWindow):
         right = QSplitter(Qt.Orientation.Vertical)
         for widget in (self.predictions, self.layers, self.patch):
             right.addWidget(widget)
-        right.setSizes([174, 322, 196])
+        right.setSizes([212, 298, 182])
         for row, stretch in enumerate((0, 3, 2)):
             right.setStretchFactor(row, stretch)
             right.setCollapsible(row, False)
@@ -91,11 +93,6 @@ class MainWindow(QMainWindow):
         self._columns.setSizes([600, 400])
         for splitter in (self._columns, right):
             splitter.setHandleWidth(8)
-        self._model_button = QToolButton()
-        self._model_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._model_button.setText(self.tr("Loading the model …"))
-        self._model_button.setAccessibleName(self.tr("Model"))
-        self._model_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         bar = QHBoxLayout()
         bar.setSpacing(6)
         for text, tip, action in (
@@ -114,7 +111,7 @@ class MainWindow(QMainWindow):
         self._message = ElidedLabel("warning")
         self._message.setAccessibleName(self.tr("Message"))
         bar.addWidget(self._message, 1)
-        bar.addWidget(self._model_button)
+        bar.addWidget(self.model_commands.button)
         central = self._central = QWidget()
         layout = QVBoxLayout(central)
         layout.setContentsMargins(10, 8, 10, 6)
@@ -131,7 +128,7 @@ class MainWindow(QMainWindow):
     # --- wiring ---
 
     def _connect(self) -> None:
-        actions, files, models, session = self.actions_, self.files, self.models, self.session
+        actions, files, session = self.actions_, self.files, self.session
         actions.open_pictures.triggered.connect(files.choose_pictures)
         actions.recent.aboutToShow.connect(lambda: files.fill_recent(actions.recent))
         actions.save_map.triggered.connect(lambda: files.save_map(self.picture.view))
@@ -149,23 +146,16 @@ class MainWindow(QMainWindow):
         actions.next_layer.triggered.connect(lambda: self.explorer.step_layer(1))
         actions.show_layer.triggered.connect(lambda: self.explorer.show_evidence(False))
         actions.raw_evidence.toggled.connect(self.explorer.use_raw_evidence)
+        actions.show_person_names.toggled.connect(session.reveal_names)
         actions.show_evidence.triggered.connect(lambda: self.explorer.show_evidence(True))
         for theme, action in actions.themes.items():
             action.triggered.connect(lambda _checked, theme=theme: self.set_theme(theme))
-        for device, action in actions.devices.items():
-            action.triggered.connect(lambda _checked, device=device: models.use_device(device))
-        actions.embedded_model.triggered.connect(models.open_embedded)
-        actions.open_model_folder.triggered.connect(models.choose_folder)
-        actions.open_model_file.triggered.connect(models.choose_file)
-        actions.class_list.triggered.connect(self._show_classes)
         actions.about.triggered.connect(self._show_about)
-        for action in (actions.embedded_model, actions.open_model_folder, actions.open_model_file):
-            action.triggered.connect(lambda: self.complain(""))  # what an earlier model said no longer holds
-            self._model_button.addAction(action)
-        self._model_button.addAction(actions.class_list)
+        self.model_commands.complained.connect(self.complain)
+        self.model_commands.told.connect(self._tell)
         files.told.connect(self._tell)
         files.complained.connect(self.complain)
-        self.predictions.knows.linkActivated.connect(self._show_classes)
+        files.hub_page_opened.connect(self.model_commands.look_up)
         self.status.cancel_asked.connect(session.cancel)
         self.picture.strip.removal_asked.connect(self._remove_current)
         self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
@@ -175,8 +165,9 @@ class MainWindow(QMainWindow):
         session.report_changed.connect(self._refresh)
         session.busy_changed.connect(self._refresh_activity)
         session.progressed.connect(self.status.show_progress)
-        session.model_changed.connect(self._show_model)
-        session.model_failed.connect(self._show_model_failure)
+        self.model_commands.connect_window(actions, self.predictions, self.status)
+        session.model_changed.connect(self._refresh)
+        session.model_failed.connect(self._refresh_activity)
         self.explorer.framing_asked.connect(self._change_framing)
 
     def _apply(self, settings: Settings) -> None:
@@ -188,6 +179,7 @@ class MainWindow(QMainWindow):
         if settings.map_kind in set(MapKind):
             self.layers.kind.setCurrentIndex(self.layers.kind.findData(MapKind(settings.map_kind)))
         self.layers.per_layer.setChecked(settings.scale_per_layer)
+        self.actions_.show_person_names.setChecked(settings.show_person_names)
         self.resize(1280, 800)
         self.restoreGeometry(QByteArray.fromBase64(settings.geometry.encode()))
         self._columns.restoreState(QByteArray.fromBase64(settings.columns.encode()))
@@ -206,11 +198,14 @@ class MainWindow(QMainWindow):
             opacity=self.picture.opacity.value() / 100.0,
             map_kind=MapKind(self.layers.kind.currentData()).value,
             scale_per_layer=self.layers.per_layer.isChecked(),
+            show_person_names=self.session.reveals_names,
             recent=tuple(self.files.recent),
             geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
             columns=bytes(self._columns.saveState().toBase64().data()).decode(),
             rows=bytes(self._rows.saveState().toBase64().data()).decode(),
             assumptions=self.models.remembered,
+            models_geometry=self.model_commands.geometry_text,
+            use_when_downloaded=self.model_commands.use_when_arrived,
         )
 
     # --- refreshing ---
@@ -255,48 +250,6 @@ class MainWindow(QMainWindow):
             self.status.show_activity(text, running=True, cancellable=stoppable)
         else:
             self.status.show_activity(self.tr("Ready"), running=False)
-
-    @Slot(object)
-    def _show_model(self, ready: ModelReady) -> None:
-        info = ready.info
-        assumed = self.tr(" (preprocessing assumed)") if info.assumed else ""
-        name = self.tr("Built-in model") if ready.ref == default_model() else info.name
-        self._model_button.setText(f"{name}{assumed}")
-        self._model_button.setToolTip(
-            f"{info.name}\n"
-            + self.tr(
-                "{0:,} parameters · {1} layers · {2}×{3} patches of {4} px · {5} classes · loaded in {6:.0f} ms"
-            ).format(
-                info.parameters,
-                info.layers,
-                info.grid.rows,
-                info.grid.columns,
-                info.patch_size,
-                info.classes,
-                ready.load_ms,
-            )
-        )
-        self.predictions.knows.setText(self.tr('Knows {0} things (<a href="#list">see list</a>)').format(info.classes))
-        self.status.show_device(ready.device)
-        self.actions_.devices[self.session.device].setChecked(True)
-        if ready.notices:
-            self.complain(" ".join(ready.notices))
-        self._refresh()
-
-    @Slot(object)
-    def _show_model_failure(self, failure: Failure) -> None:
-        """The model in use stays; where there is none yet, the embedded one steps in."""
-        self.complain(failure.sentence)
-        self.actions_.devices[self.session.device].setChecked(True)
-        if self.session.model_has_failed:
-            if self.session.device != DevicePreference.AUTO:  # it may only be the device that is gone
-                self.session.fall_back(self.session.model)
-                self.actions_.devices[self.session.device].setChecked(True)
-            elif self.session.model != default_model():
-                self.session.fall_back(default_model())
-            else:
-                self._model_button.setText(self.tr("No model"))
-        self._refresh_activity()
 
     @Slot(str)
     def _tell(self, text: str) -> None:
@@ -363,15 +316,6 @@ class MainWindow(QMainWindow):
             self.session.show_picture(picture)
 
     @Slot()
-    def _show_classes(self) -> None:
-        if self.session.ready is not None:
-            from mixer_gui.gui.dialogs import ClassListDialog
-
-            dialog = ClassListDialog(self.session.ready.info, self)
-            dialog.exec()
-            dialog.deleteLater()
-
-    @Slot()
     def _show_about(self) -> None:
         from mixer_gui.gui.dialogs import show_about
 
@@ -431,5 +375,6 @@ class MainWindow(QMainWindow):
             self.picture.view.set_opacity(self.picture.opacity.value() / 100.0)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.model_commands.close()
         self.files.saver.wait()
         event.accept()

@@ -1,7 +1,7 @@
-"""The only seam between the window and the engine: a QObject that lives in the engine thread.
+"""The only seams between the window and what works for it: the engine, and the Hub with its cache.
 
-Records leave it through signals. The engine, the decoder and torch are imported in its thread, never in
-the window's.
+Records leave them through signals. The engine, the decoder and torch are imported in the engine's thread,
+huggingface_hub in the Hub service's own, never in the window's.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ from mixer_gui.records import (
     ClassReport,
     ClassRequest,
     DevicePreference,
+    DownloadEnded,
+    DownloadProgress,
     Failure,
     FrameReady,
+    HubFailure,
     InspectRequest,
     ModelInspected,
     ModelReady,
     ModelRef,
+    ModelRemoved,
     PatchReport,
     PatchRequest,
     Progress,
     Report,
+    RepositoryFound,
     SourcesFound,
+    StoreListed,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +43,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mixer_gui.engine.pipeline import Pipeline
+    from mixer_gui.hub.client import Hub
+    from mixer_gui.hub.service import HubService
+    from mixer_gui.records import CheckpointInfo, RepositoryRef, StoredModel
+
+    MakeService = Callable[[Callable[[object], None]], HubService]
 
 log = logging.getLogger(__name__)
 
@@ -158,3 +169,87 @@ class EngineWorker(QObject):
 
     def _emit_record(self, record: object) -> None:
         self._signals[type(record)].emit(record)
+
+
+class HubWorker(QObject):
+    """Asks the Hub's service; lives in the window's thread. Its methods return at once.
+
+    The service works in threads of its own and answers from there: connect bound slots only.
+    """
+
+    store_listed = Signal(object)  # StoreListed: what is in the cache on disk
+    repository_found = Signal(object)  # RepositoryFound: what the Hub says of a repository
+    progressed = Signal(object)  # DownloadProgress
+    ended = Signal(object)  # DownloadEnded: a download is done, cancelled or has failed
+    removed = Signal(object)  # ModelRemoved
+    failed = Signal(object)  # HubFailure: of listing, looking up or deleting
+
+    def __init__(self, make_service: MakeService | None = None) -> None:
+        """`make_service` gets the function that publishes records; None: the user's own cache and Hub."""
+        super().__init__()
+        self._make_service = make_service if make_service is not None else hub_service
+        self._service: HubService | None = None
+        self._closed = False
+        self._signals = {
+            StoreListed: self.store_listed,
+            RepositoryFound: self.repository_found,
+            DownloadProgress: self.progressed,
+            DownloadEnded: self.ended,
+            ModelRemoved: self.removed,
+            HubFailure: self.failed,
+        }
+
+    def list_models(self) -> None:
+        self._do(lambda service: service.list_models())
+
+    def look_up(self, ref: RepositoryRef) -> None:
+        self._do(lambda service: service.look_up(ref))
+
+    def pull(self, ref: RepositoryRef) -> None:
+        self._do(lambda service: service.pull(ref))
+
+    def cancel(self, ref: RepositoryRef) -> None:
+        self._do(lambda service: service.cancel(ref))
+
+    def remove(self, model: StoredModel) -> None:
+        self._do(lambda service: service.remove(model))
+
+    def mark_used(self, path: Path) -> None:
+        self._do(lambda service: service.mark_used(path))
+
+    def close(self) -> None:
+        """Stop what is under way; what arrived is kept on disk. Idempotent."""
+        self._closed = True
+        if self._service is not None:
+            self._service.close()
+
+    def _do(self, call: Callable[[HubService], None]) -> None:
+        if self._closed:
+            return
+        if self._service is None:
+            self._service = self._make_service(self._emit_record)
+        call(self._service)
+
+    def _emit_record(self, record: object) -> None:
+        self._signals[type(record)].emit(record)
+
+
+def hub_service(publish: Callable[[object], None], hub: Hub | None = None) -> HubService:
+    """The service on a Hub and a cache; None: those of huggingface_hub's environment variables."""
+    from mixer_gui.hub.describe import Describe
+    from mixer_gui.hub.service import HubService
+
+    return HubService(publish, describe=Describe(_describe_folder, _describe_remote), hub=hub)
+
+
+def _describe_folder(folder: Path) -> CheckpointInfo:
+    """Called in the service's threads: importing takes a while."""
+    from mixer_gui.model.description import describe
+
+    return describe(ModelRef(folder))
+
+
+def _describe_remote(name: str, commit: str, shapes: dict[str, tuple[int, ...]], config: bytes) -> CheckpointInfo:
+    from mixer_gui.model.description import describe_remote
+
+    return describe_remote(name, commit, shapes, config)

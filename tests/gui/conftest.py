@@ -1,13 +1,19 @@
-"""A running application for the tests of the window: real engine thread, real decoder, the embedded model."""
+"""A running application for the tests of the window: real engine thread, real decoder, the embedded model.
+
+The Hub's service is the real one, too, on an empty cache of the test's own; nothing answers at its address.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mixer_gui.app import Application
 from mixer_gui.gui.theme import apply_theme
+from mixer_gui.gui.workers import HubWorker, hub_service
+from mixer_gui.hub.client import Hub
 from mixer_gui.settings import Settings, SettingsFile
 
 if TYPE_CHECKING:
@@ -17,18 +23,26 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 TIMEOUT_MS = 30_000
+NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
-def start(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Application]]:
+def hub_cache(tmp_path: Path) -> Path:
+    """The folder where downloaded models are kept; not there yet."""
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def start(qtbot: QtBot, tmp_path: Path, hub_cache: Path) -> Iterator[Callable[..., Application]]:
     """Start the application, painted and with its model loaded; shut down in order at the end."""
+    nowhere = Hub(endpoint=NOWHERE, cache=hub_cache, pauses_s=())
     started: list[Application] = []
 
-    def run(*files: Path, settings: Settings | None = None, wait: bool = True) -> Application:
+    def run(*files: Path, settings: Settings | None = None, wait: bool = True, hub: Hub = nowhere) -> Application:
         settings_file = SettingsFile(tmp_path / "settings" / "settings.json")
         if settings is not None:
             settings_file.save(settings)
-        application = Application(list(files), settings_file)
+        application = Application(list(files), settings_file, HubWorker(partial(hub_service, hub=hub)))
         started.append(application)
         apply_theme(qtbot_application(), settings_file.load().theme)
         application.window.resize(1100, 700)
