@@ -185,6 +185,22 @@ def test_a_bare_hub_server_is_enough(
     np.testing.assert_allclose(logits.numpy(), reference_logits.logits, atol=1e-4)
 
 
+def test_what_is_no_mixer_is_not_fetched(cli: Cli, proxy: FaultyProxy, hub_server: HubServer, tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    save_file({"cls_token": np.zeros((1, 500_000, 8), np.float32)}, folder / "model.safetensors")
+    hub_server.add("test-owner/large-vit", folder)
+    run = cli("models", "pull", "test-owner/large-vit")
+    assert run.returncode == 1
+    assert "transformer" in run.stderr
+    assert proxy.sent_bytes("*/model.safetensors") < 1_000_000
+    assert not list(cli.home.glob("hub/models--*"))
+
+
 def test_nothing_is_asked_but_the_repository(cli: Cli, proxy: FaultyProxy, tiny_repository: Repository) -> None:
     """No telemetry, not even the client's own."""
     assert cli("models", "pull", tiny_repository.name).returncode == 0

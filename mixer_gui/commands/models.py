@@ -16,6 +16,7 @@ from mixer_gui.hub.client import Hub
 from mixer_gui.hub.describe import Describe
 from mixer_gui.hub.download import Download, Pulled
 from mixer_gui.hub.errors import explained
+from mixer_gui.hub.lookup import look_up
 from mixer_gui.hub.repository import parse
 from mixer_gui.records import (
     CheckpointInfo,
@@ -95,12 +96,16 @@ def list_models(*, as_json: bool) -> str:
 def pull(ref: RepositoryRef) -> Pulled:
     """Download a repository's checkpoint, or the rest of it, telling on stderr how far it is.
 
-    Raises MixerGuiError, also where it is whole but no Mixer.
+    Raises MixerGuiError, also where it is no Mixer: before anything is fetched, if the server shows that.
     """
     hub = Hub()
+    is_begun = bool(matching(ref))
     with _progress() as progressed:
         download = Download(hub, ref, progressed=progressed)
         try:
+            found = None if is_begun else look_up(hub, ref, describe())
+            if found is not None and not found.can_download:
+                raise MixerGuiError(found.sentence)
             pulled = download.run()
             describe().snapshot(pulled.path, ref.repository)
         except Exception as error:

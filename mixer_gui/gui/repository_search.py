@@ -148,7 +148,7 @@ class RepositorySearch(QWidget):
         self.commit.setToolTip(found.commit)
         self.commit.show()
         set_words(self.facts, "" if found.info is None else _variant_text(found.info))
-        set_words(self.more_facts, "" if found.info is None else joined(self._terms(found, found.info)))
+        set_words(self.more_facts, joined(self._terms(found)) if found.can_download else "")
         sentence = found.sentence
         if found.info is None and not sentence:
             sentence = self.tr("This is not a Mixer that this program can run.")
@@ -160,10 +160,10 @@ class RepositorySearch(QWidget):
             is_begun = found.missing_bytes < found.download_bytes
             self.act.setText(self.tr("Continue") if is_begun else self.tr("Download"))
         self.act.setAccessibleName(f"{self.act.text()} {found.ref}")
-        self.act.setVisible(found.info is not None)
+        self.act.setVisible(found.can_download)
         self.act.setEnabled(not is_arriving)
 
-    def _terms(self, found: RepositoryFound, info: CheckpointInfo) -> list[str]:
+    def _terms(self, found: RepositoryFound) -> list[str]:
         """What it takes, its licence, and how its pictures are prepared."""
         if self._library.complete(found.ref.repository, found.commit) is not None:
             terms = [size_text(found.download_bytes), self.tr("on this computer")]
@@ -172,7 +172,8 @@ class RepositorySearch(QWidget):
             terms = [self.tr("{0}, {1} of it missing").format(*sizes)]
         else:
             terms = [self.tr("{0} to download").format(size_text(found.download_bytes))]
-        return [*terms, found.licence or self.tr("states no licence"), preprocessing_text(info.preprocessing)]
+        terms.append(found.licence or self.tr("states no licence"))
+        return terms if found.info is None else [*terms, preprocessing_text(found.info.preprocessing)]
 
     @Slot()
     def _act(self) -> None:

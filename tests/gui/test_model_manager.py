@@ -443,6 +443,7 @@ def found(info: CheckpointInfo | None, **changes: Any) -> RepositoryFound:  # no
         missing_bytes=TOTAL,
         licence="apache-2.0",
         info=info,
+        can_download=info is not None,
     )
     return replace(said, **changes)
 
@@ -497,6 +498,20 @@ def test_repository_that_is_no_mixer_says_why_and_offers_no_download(
     application.hub.repository_found.emit(found(None, sentence="This is a transformer."))
     assert search.sentence.text() == "This is a transformer."
     assert not search.act.isVisible()
+
+
+def test_repository_that_shows_what_it_is_only_later_can_be_downloaded(
+    start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = start()
+    asked = record_asked(application, monkeypatch)
+    search = opened(application, qtbot).search
+    search.ask("google/mixer@v2")
+    application.hub.repository_found.emit(found(None, sentence="It shows later.", can_download=True))
+    assert search.sentence.text() == "It shows later."
+    assert "apache-2.0" in search.more_facts.text()
+    click(qtbot, search.act)
+    assert asked[-1] == ("pull", RepositoryRef("google/mixer", "v2"))
 
 
 def test_repository_that_is_on_disk_is_used_and_not_fetched(
