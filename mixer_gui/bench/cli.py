@@ -107,7 +107,11 @@ def download(
     with tempfile.TemporaryDirectory() as folder:
         files = pictures(Path(folder), names=("photo-0.jpg", "photo-1.jpg"))
         for number in range(1, rounds + 1):
-            figures = measure(files, pull=repository, stacks=stacks)
+            try:
+                figures = measure(files, pull=repository, stacks=stacks)
+            except MixerGuiError as error:
+                typer.echo(f"mixer-gui: {error}", err=True)
+                raise typer.Exit(1) from None
             gaps = ", ".join(f"{gap:.0f}" for gap in figures.gaps_ms)
             typer.echo(f"{repository} run {number} ({figures.platform}): longest gaps {gaps} ms")
             if stacks:

@@ -15,13 +15,16 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mixer_gui.records import MixerGuiError
 
 if TYPE_CHECKING:
-    from mixer_gui.records import DownloadEnded, ModelRef
+    from mixer_gui.records import ModelRef
 
 TICK_MS = 2
 STACK_AFTER_S = 0.04
+CLICK_AFTER_MS = 1000  # from the list of models to the download, as fast as a user is
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def measure(
     """Start the application on `files`, wait until all are classified, close it.
 
     With `pull`, a repository on the Hub, that is then downloaded into an empty cache and used for the same pictures,
-    and the gaps are those from the download's beginning on.
+    and the gaps are those from the opening of the list of models on. Raises MixerGuiError where it cannot be had.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mixer_gui.bench.window", folder, str(time.monotonic())]
@@ -61,6 +64,8 @@ def measure(
             [*command, *map(str, files)], capture_output=True, text=True, timeout=timeout_s, check=True
         )
     figures = json.loads(ended.stdout.splitlines()[-1])
+    if "failure" in figures:
+        raise MixerGuiError(figures["failure"])
     return Figures(**{**figures, "gaps_ms": tuple(figures["gaps_ms"])}, stacks=ended.stderr)
 
 
@@ -77,7 +82,8 @@ def _run(arguments: argparse.Namespace) -> None:
     from PySide6.QtCore import Qt as QtNames
     from PySide6.QtCore import QTimer
 
-    session, gaps, seen = application.window.session, [], {}
+    session, gaps = application.window.session, []
+    seen: dict[str, Any] = {}
     last = time.monotonic()
 
     def painted() -> None:
@@ -116,18 +122,19 @@ def _run(arguments: argparse.Namespace) -> None:
         elif arguments.pull and not pulled:
             pulled.append(session.model)
             gaps.clear()
-            application.window.model_commands.show_manager()
-            application.window.model_commands.library.pull(RepositoryRef(arguments.pull))
+            commands = application.window.model_commands
+            commands.show_manager()
+            QTimer.singleShot(CLICK_AFTER_MS, lambda: commands.library.pull(RepositoryRef(arguments.pull)))
         elif not arguments.pull or session.model != pulled[0]:
             QTimer.singleShot(200, application.window.close)
 
-    def ended(end: DownloadEnded) -> None:
-        if end.path is None:
-            sys.exit(end.sentence)
+    def fail(sentence: str) -> None:
+        seen["failure"] = sentence
+        application.window.close()
 
     walked: set[str] = set()
     pulled: list[ModelRef] = []  # the model before the download
-    application.hub.ended.connect(ended)
+    application.window.model_commands.library.complained.connect(fail)
     timer = QTimer(interval=TICK_MS, timerType=QtNames.TimerType.PreciseTimer)
     timer.timeout.connect(tick)
     application.window.picture.view.first_painted.connect(painted)

@@ -31,6 +31,8 @@ from mixer_gui.records import RepositoryRef, StoredModel
 if TYPE_CHECKING:
     from mixer_gui.gui.library import Library
 
+ROW_PAUSE_MS = 5  # between two new rows, for other events
+LOOK_AFTER_MS = 150  # what is on disk, after the window was shown
 HUB_ADDRESS = "https://huggingface.co/"
 
 
@@ -124,8 +126,11 @@ class ModelManager(QDialog):
     # --- showing ---
 
     def show_up(self) -> None:
-        """Show the window, in front; what is on disk is looked at again."""
-        self._library.refresh()
+        """Show the window, in front; what is on disk is looked at again, once the rows are there.
+
+        Building them is many Qt calls, each of which would have to ask the thread that looks for the GIL.
+        """
+        QTimer.singleShot(LOOK_AFTER_MS, self, self._library.refresh)
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.activateWindow()
@@ -153,7 +158,11 @@ class ModelManager(QDialog):
 
     @Slot()
     def refresh(self) -> None:
-        """Bring all rows up to date; those that stay keep their widgets, and with them the focus."""
+        """Bring all rows up to date; those that stay keep their widgets, and with them the focus.
+
+        Of new rows one is made at a time: all at once would hold the window for 60 ms and more.
+        """
+        is_first_new = True
         library, store = self._library, self._library.store
         items = library.items()
         for key in self.rows.keys() - {item.key for item in items}:
@@ -161,7 +170,11 @@ class ModelManager(QDialog):
         for layout, place in ((self._disk_rows, {Place.BUILT_IN, Place.DISK}), (self._hub_rows, {Place.HUB})):
             for position, item in enumerate(each for each in items if each.place in place):
                 row = self.rows.get(item.key)
+                if row is None and not is_first_new:
+                    QTimer.singleShot(ROW_PAUSE_MS, self, self.refresh)
+                    return
                 if row is None:
+                    is_first_new = False
                     row = self.rows[item.key] = ModelRow()
                     row.asked.connect(self._do)
                 if layout.indexOf(row) != position:

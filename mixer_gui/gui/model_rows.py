@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
 from PySide6.QtCore import Qt, Signal
@@ -46,6 +47,7 @@ class ModelRow(QFrame):
         super().__init__(parent)
         self.setObjectName("card")
         self.item: ModelItem | None = None
+        self._shown: tuple[ModelItem, bool] | None = None  # the item, and whether it is being removed
         self.title = FittingLabel("heading")
         self.badge = QLabel()
         self.badge.setObjectName("badge")
@@ -106,8 +108,19 @@ class ModelRow(QFrame):
         layout.addWidget(self.meter)
 
     def show_item(self, item: ModelItem, *, is_being_removed: bool = False) -> None:
+        """Changes no more than it must: while bytes arrive this is called ten times a second for every row.
+
+        Each of its many Qt calls may have to wait for the thread that takes in the bytes.
+        """
+        shown = (item, is_being_removed)
+        if shown == self._shown:
+            return
+        is_progress_only = self._shown is not None and _but_progress(shown) == _but_progress(self._shown)
+        self.item, self._shown = item, shown
+        if is_progress_only:
+            self.meter.show_item(item)
+            return
         focused = self.window().focusWidget()
-        self.item = item
         failed = item.download is not None and item.download.has_failed
         self.title.set_text(item.title)
         set_words(self.badge, badge_text(item))
@@ -183,3 +196,11 @@ class ModelRow(QFrame):
     def _ask(self, command: Command) -> None:
         if self.item is not None:
             self.asked.emit(command, self.item)
+
+
+def _but_progress(shown: tuple[ModelItem, bool]) -> tuple[ModelItem, bool]:
+    """What a row shows, as it would be without a byte."""
+    item, is_being_removed = shown
+    if item.download is None or not item.is_arriving:
+        return shown
+    return replace(item, download=replace(item.download, progress=None)), is_being_removed

@@ -6,9 +6,11 @@ huggingface_hub in the Hub service's own, never in the window's.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
@@ -189,7 +191,9 @@ class HubWorker(QObject):
         super().__init__()
         self._make_service = make_service if make_service is not None else hub_service
         self._service: HubService | None = None
+        self._lock = threading.Lock()
         self._closed = False
+        self._calls = ThreadPoolExecutor(1, thread_name_prefix="hub-calls")
         self._signals = {
             StoreListed: self.store_listed,
             RepositoryFound: self.repository_found,
@@ -219,16 +223,28 @@ class HubWorker(QObject):
 
     def close(self) -> None:
         """Stop what is under way; what arrived is kept on disk. Idempotent."""
-        self._closed = True
-        if self._service is not None:
-            self._service.close()
+        with self._lock:
+            self._closed = True
+            service = self._service
+        self._calls.shutdown(wait=False, cancel_futures=True)
+        if service is not None:
+            service.close()
 
     def _do(self, call: Callable[[HubService], None]) -> None:
-        if self._closed:
-            return
-        if self._service is None:
-            self._service = self._make_service(self._emit_record)
-        call(self._service)
+        """In a thread of its own, in order: importing the service takes longer than the window may wait."""
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._calls.submit(self._run, call)
+
+    def _run(self, call: Callable[[HubService], None]) -> None:
+        service = self._service
+        if service is None:
+            service = self._make_service(self._emit_record)
+            with self._lock:
+                self._service = service
+                is_closed = self._closed
+            if is_closed:
+                service.close()
+        call(service)
 
     def _emit_record(self, record: object) -> None:
         self._signals[type(record)].emit(record)

@@ -5,9 +5,11 @@ Every function blocks, retries nothing and raises what the client raises; `error
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +85,25 @@ class RemoteFile:
     name: str
     etag: str
     size: int
+
+
+def load() -> None:
+    """Import the client; call it in the thread that will wait for the network anyway.
+
+    A collection over the objects that importing makes would hold the GIL, and with it the window, for 50 ms and
+    more; it finds nothing to free.
+    """
+    if "huggingface_hub.hf_api" in sys.modules:
+        return
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        import huggingface_hub.file_download
+        import huggingface_hub.hf_api  # noqa: F401
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 class NotAHubError(Exception):

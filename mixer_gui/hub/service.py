@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from mixer_gui.hub import store
+from mixer_gui.hub import client, store
 from mixer_gui.hub.client import Hub
 from mixer_gui.hub.describe import Describe
 from mixer_gui.hub.download import Download, Pulled
@@ -150,6 +150,7 @@ class HubService:
         if is_over():
             return
         answer: object
+        client.load()
         try:
             answer = look_up(self._hub, ref, self._describe, cancelled=is_over)
         except Cancelled:
@@ -164,6 +165,7 @@ class HubService:
             if wanted.stop.is_set():  # it was taken off the queue
                 return
             wanted.has_begun = True
+        client.load()
         download = Download(
             self._hub, ref, cancelled=lambda: wanted.stop.is_set() or self._closing.is_set(), progressed=self._send
         )

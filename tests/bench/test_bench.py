@@ -44,6 +44,15 @@ def test_unknown_variant_is_told_in_a_sentence() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_download_that_fails_is_told_in_a_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mixer_gui", "bench", "download", "owner/name"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "127.0.0.1:9 cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_start_is_measured_from_outside_the_process(tmp_path: Path) -> None:
     figures = measure(pictures(tmp_path, names=("photo-0.jpg",)))
     assert 0 < figures.first_paint_ms < figures.first_prediction_ms

@@ -88,8 +88,9 @@ def opened(application: Application, qtbot: QtBot) -> ModelManager:
     application.window.actions_.models.trigger()
     assert commands.manager is not None
     qtbot.waitUntil(lambda: commands.library.store is not None, timeout=TIMEOUT_MS)
-    qtbot.waitUntil(commands.manager.isVisible, timeout=TIMEOUT_MS)
-    return commands.manager
+    manager = commands.manager
+    qtbot.waitUntil(lambda: len(manager.rows) == len(commands.library.items()), timeout=TIMEOUT_MS)
+    return manager
 
 
 def row_of(manager: ModelManager, title: str) -> ModelRow:
