@@ -210,7 +210,7 @@ class Pipeline:
                 self._loading.discard(model)
                 self._load_errors[model] = sentence
                 waiting = self._waiting.pop(model, [])
-            self._send(replace(failure(None, sentence), source_name=model[0].path.name))
+            self._send(replace(failure(None, sentence), source_name=model[0].path.name, model=model[0]))
             for picture in waiting:
                 self._fail(picture, sentence)
             return

@@ -291,6 +291,8 @@ class Session(QObject):
 
     @Slot(object)
     def _take_failure(self, failure: Failure) -> None:
+        if failure.model is not None and failure.model != self._wanted[0]:
+            return  # its pictures asked for it, too, and another one is wanted by now
         if failure.request_id is None:
             is_of_a_model = bool(failure.source_name)  # else of a question, or of a file that is none
             self.model_has_failed = self.model_has_failed or (is_of_a_model and self.ready is None)

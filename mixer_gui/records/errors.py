@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mixer_gui.records.models import ModelRef
 
 
 class MixerGuiError(Exception):
@@ -28,7 +32,7 @@ class Cancelled(MixerGuiError):  # noqa: N818 - the user's wish, not an error
 class Failure:
     """Something did not work. `sentence` is for the user, `detail` for the log.
 
-    `request_id` is the request's id, None where no picture was concerned (a model did not load).
+    `request_id` is the request's id, None where no picture was concerned; `model` is the one that did not load.
     """
 
     request_id: int | None
@@ -36,3 +40,4 @@ class Failure:
     source_name: str
     sentence: str
     detail: str = ""
+    model: ModelRef | None = None

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton
 
 from mixer_gui.hub.client import Hub
-from mixer_gui.records import ModelRef
+from mixer_gui.records import Failure, ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings
 from tests.gui.conftest import TIMEOUT_MS, wait_for_results
@@ -197,6 +197,9 @@ def test_the_model_of_last_time_is_gone(
     assert window.session.model == default_model()
     assert window.session.current.report is not None
     assert "owner/name" in window._message.text()
+    assert "built-in one takes its place" in window._message.text()
+    # The picture asked for it, too, and that failure may come later.
+    application.worker.failed.emit(Failure(None, "", gone.name, "Too late.", model=ModelRef(gone)))
     assert "built-in one takes its place" in window._message.text()
 
 

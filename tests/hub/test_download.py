@@ -14,6 +14,7 @@ import pytest
 from pulling import DESCRIBE, WEIGHTS, Watched, assert_nothing_to_load, assert_whole, digest, hub_of
 
 from mixer_gui.hub import store
+from mixer_gui.hub.lookup import look_up
 from mixer_gui.records import RepositoryRef
 
 if TYPE_CHECKING:
@@ -171,7 +172,23 @@ def test_links_that_expire_while_they_are_used(
         Watched(hub, RepositoryRef(mixer_repository.name)).run()
         proxy.expire_links()
         assert_whole(Watched(hub, RepositoryRef(mixer_repository.name)).run(), mixer_repository)
-        assert not any("authorization" in seen.headers for seen in proxy.requests("/cdn/*"))
+
+
+def test_the_login_goes_to_the_hub_and_nowhere_else(
+    hub_server: HubServer, tiny_repository: Repository, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from faulty_proxy import FaultyProxy
+
+    monkeypatch.setenv("HF_TOKEN", "hf_of_the_user")
+    with FaultyProxy(hub_server.endpoint, redirects=True) as proxy:
+        hub = hub_of(proxy, cache)
+        assert look_up(hub, RepositoryRef(tiny_repository.name), DESCRIBE).info is not None
+        assert_whole(Watched(hub, RepositoryRef(tiny_repository.name)).run(), tiny_repository)
+        elsewhere = proxy.requests("/cdn/*")
+        at_the_hub = [seen for seen in proxy.requests() if not seen.path.startswith("/cdn/")]
+    assert elsewhere
+    assert not any("authorization" in seen.headers for seen in elsewhere)
+    assert {seen.headers.get("authorization") for seen in at_the_hub} == {"Bearer hf_of_the_user"}
 
 
 # --- the user's wish, and other programs ---
