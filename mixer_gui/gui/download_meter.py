@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButto
 
 from mixer_gui.gui.amounts import progress_text
 from mixer_gui.gui.labels import FittingLabel, set_text, words_label
-from mixer_gui.gui.model_items import Download, ModelItem
+from mixer_gui.gui.model_items import Download, ModelItem, title_of_repository
 from mixer_gui.gui.model_words import SEPARATOR
 from mixer_gui.records import DownloadProgress
 
@@ -26,6 +26,7 @@ class DownloadMeter(QWidget):
         self.bar.setFixedHeight(8)
         self.words = words_label("muted")
         self.cancel = QPushButton(self.tr("Cancel"))
+        self.cancel.setAutoDefault(False)
         self.cancel.setToolTip(self.tr("Stop the download; what has arrived is kept"))
         self.cancel.clicked.connect(self.cancel_asked)
         left = QVBoxLayout()
@@ -97,6 +98,7 @@ class DownloadArea(QWidget):
             words = self.tr("Stopping …")
         else:
             words = self.tr("Asking the Hub …") if progress is None else progress_text(progress)
+        words = f"{title_of_repository(self._download.ref.repository)}: {words}"
         if len(active) > 1:
             words += self.tr(" (+{0})").format(len(active) - 1)
         if words != self.words.whole:

@@ -169,6 +169,10 @@ class Library(QObject):
                 return each
         return None
 
+    def is_in_use(self, repository: str, commit: str) -> bool:
+        stored = self.complete(repository, commit)
+        return stored is not None and stored.path == self._in_use
+
     def recommended(self) -> ModelItem | None:
         """The row of the recommended model: on disk, on its way, or on the Hub."""
         rows = [each for each in self.items() if each.entry is RECOMMENDED]
@@ -214,6 +218,8 @@ class Library(QObject):
             self.arrived.emit(ended)
         elif ended.end == DownloadEnd.FAILED:
             self.complained.emit(ended.sentence)
+        else:
+            self.told.emit(self.tr("Cancelled. What arrived is kept; Model → Models… goes on from there."))
 
     @Slot(object)
     def _take_removed(self, removed: ModelRemoved) -> None:

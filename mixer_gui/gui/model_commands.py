@@ -74,6 +74,7 @@ class ModelCommands(QObject):
         session.model_changed.connect(self._show_model)
         session.model_failed.connect(self._show_failure)
         library.complained.connect(self.complained)
+        library.told.connect(self.told)
         library.arrived.connect(self._take_arrived)
         library.changed.connect(self._refresh)
         self._refresh()
@@ -201,9 +202,11 @@ class ModelCommands(QObject):
     @Slot(object)
     def _take_arrived(self, ended: DownloadEnded) -> None:
         title = title_of(ended.path) if ended.path is not None else str(ended.ref)
-        self.told.emit(self.tr("{0} has arrived").format(title))
         if self._use_when_arrived and ended.path is not None:
+            self.told.emit(self.tr("{0} has arrived and takes over").format(title))
             self.use(ended.path)
+        else:
+            self.told.emit(self.tr("{0} has arrived").format(title))
 
     @Slot()
     def _show_classes(self) -> None:

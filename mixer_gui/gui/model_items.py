@@ -115,7 +115,7 @@ def model_items(
         ModelItem(
             key=f"{each.repository}@{each.commit}",
             place=Place.DISK,
-            title=_title(each.repository),
+            title=title_of_repository(each.repository),
             path=each.path,
             stored=each,
             entry=entry_of(each.repository),
@@ -176,7 +176,7 @@ def _item(
     return ModelItem(
         key=f"{repository}#{number}",
         place=Place.HUB,
-        title=_title(repository),
+        title=title_of_repository(repository),
         ref=ref,
         stored=stored,
         entry=entry_of(repository),
@@ -197,6 +197,7 @@ def _continues(download: Download, item: ModelItem) -> bool:
     return download.ref.revision in (None, stored.commit, *stored.refs)
 
 
-def _title(repository: str) -> str:
+def title_of_repository(repository: str) -> str:
+    """The catalogue's title, or the repository's name."""
     entry = entry_of(repository)
     return repository if entry is None else entry.title

@@ -102,6 +102,7 @@ class ModelManager(QDialog):
         self.space.setObjectName("muted")
         self.folder = ElidedLabel("muted")
         self.reveal = QPushButton(self.tr("Show in File Manager"))
+        self.reveal.setAutoDefault(False)
         self.reveal.setToolTip(self.tr("Open the folder in which downloaded models are kept"))
         self.reveal.clicked.connect(self._reveal_folder)
         first, second = QHBoxLayout(), QHBoxLayout()
@@ -179,6 +180,8 @@ class ModelManager(QDialog):
                     row.asked.connect(self._do)
                 if layout.indexOf(row) != position:
                     layout.insertWidget(position, row)
+                    QWidget.setTabOrder(row.more, self.use_when_arrived)  # which is below all rows
+                    QWidget.setTabOrder(self.use_when_arrived, self.reveal)
                     row.show()  # now, not when the loop comes round: it may be given the focus
                 removing = item.stored is not None and library.is_being_removed(item.stored.path)
                 row.show_item(item, is_being_removed=removing)

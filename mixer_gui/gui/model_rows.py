@@ -61,6 +61,7 @@ class ModelRow(QFrame):
         self.meter.cancel_asked.connect(lambda: self._ask(Command.CANCEL))
         self.primary = QPushButton()
         self.primary.setObjectName("primary")
+        self.primary.setAutoDefault(False)
         self._primary_command = Command.USE
         self.primary.clicked.connect(lambda: self._ask(self._primary_command))
         self.more = QToolButton()

@@ -43,9 +43,10 @@ class RepositorySearch(QWidget):
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._watch_field)
         self.field.installEventFilter(self)
+        self.field.returnPressed.connect(self.look_up)
         self.button = QPushButton(self.tr("Look Up"))
         self.button.setToolTip(self.tr("Ask the Hub what this repository holds (Enter)"))
-        self.button.setDefault(True)
+        self.button.setAutoDefault(False)  # Enter is the field's: Qt's default button goes with the focus
         self.button.clicked.connect(self.look_up)
         bar = QHBoxLayout()
         bar.setSpacing(6)
@@ -67,8 +68,11 @@ class RepositorySearch(QWidget):
         self.busy.setFixedHeight(8)
         self.busy.setAccessibleName(self.tr("Asking the Hub"))
         self.act = QPushButton()
+        self.act.setObjectName("primary")
+        self.act.setAutoDefault(False)
         self.act.clicked.connect(self._act)
         self.close_ = QPushButton()
+        self.close_.setAutoDefault(False)
         self.close_.clicked.connect(library.forget_look_up)
         top = QHBoxLayout()
         top.setSpacing(8)
@@ -160,13 +164,15 @@ class RepositorySearch(QWidget):
             is_begun = found.missing_bytes < found.download_bytes
             self.act.setText(self.tr("Continue") if is_begun else self.tr("Download"))
         self.act.setAccessibleName(f"{self.act.text()} {found.ref}")
-        self.act.setVisible(found.can_download)
+        self.act.setVisible(found.can_download and not self._library.is_in_use(found.ref.repository, found.commit))
         self.act.setEnabled(not is_arriving)
 
     def _terms(self, found: RepositoryFound) -> list[str]:
         """What it takes, its licence, and how its pictures are prepared."""
         if self._library.complete(found.ref.repository, found.commit) is not None:
-            terms = [size_text(found.download_bytes), self.tr("on this computer")]
+            is_in_use = self._library.is_in_use(found.ref.repository, found.commit)
+            where = self.tr("on this computer, in use") if is_in_use else self.tr("on this computer")
+            terms = [size_text(found.download_bytes), where]
         elif found.missing_bytes < found.download_bytes:
             sizes = (size_text(found.download_bytes), size_text(found.missing_bytes))
             terms = [self.tr("{0}, {1} of it missing").format(*sizes)]
@@ -181,6 +187,7 @@ class RepositorySearch(QWidget):
         if found is None:
             return
         on_disk = self._library.complete(found.ref.repository, found.commit)
+        self.field.setFocus()  # before the card goes: else the focus is given to something else
         if on_disk is not None:
             self.use_asked.emit(on_disk)
         else:

@@ -219,7 +219,7 @@ def test_download_shows_how_far_it_is_in_its_row_and_in_the_status_bar(
     assert row.meter.bar.value() == 131
     download = application.window.status.download
     assert download.isVisible()
-    assert download.words.whole == "31 of 240 MB · 1.2 MB/s · about 3 min left"
+    assert download.words.whole == "Mixer-B/16 by MIIL: 31 of 240 MB · 1.2 MB/s · about 3 min left"
     application.hub.progressed.emit(progress(note="next try in 8 s"))
     assert row.meter.words.text() == "31 of 240 MB · next try in 8 s"
 
@@ -545,6 +545,25 @@ def test_answer_nobody_waits_for_any_more_is_not_shown(
     assert search.busy.isVisible()
     application.hub.failed.emit(HubFailure(RepositoryRef("google/another"), "There is no such repository."))
     assert search.sentence.text() == "There is no such repository."
+
+
+def test_enter_looks_up_whichever_button_had_the_focus_before(
+    start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    application = start()
+    asked = record_asked(application, monkeypatch)
+    manager = opened(application, qtbot)
+    search = manager.search
+    for name in ("google/first", "google/second"):
+        search.field.setText(name)
+        search.field.setFocus()
+        qtbot.keyClick(search.field, Qt.Key.Key_Return)
+        assert asked[-1] == ("look_up", RepositoryRef(name))
+        search.close_.setFocus()
+        qtbot.keyClick(search.close_, Qt.Key.Key_Space)
+        qtbot.keyClick(manager, Qt.Key.Key_Escape)
+        manager = opened(application, qtbot)
+    assert len(asked) == 2
 
 
 def test_escape_takes_the_answer_away_and_then_closes_the_window(start: Start, qtbot: QtBot) -> None:
