@@ -113,7 +113,10 @@ def download(
                 typer.echo(f"mixer-gui: {error}", err=True)
                 raise typer.Exit(1) from None
             gaps = ", ".join(f"{gap:.0f}" for gap in figures.gaps_ms)
-            typer.echo(f"{repository} run {number} ({figures.platform}): longest gaps {gaps} ms")
+            typer.echo(
+                f"{repository} run {number} ({figures.platform}): opening the list {figures.opening_ms:.0f} ms; "
+                f"download and switch, longest gaps {gaps} ms"
+            )
             if stacks:
                 typer.echo(figures.stacks, err=True)
 

@@ -122,7 +122,6 @@ class ModelManager(QDialog):
         self.setMinimumSize(520, 400)
         self.resize(760, 680)
         library.changed.connect(self._refresh_if_visible)
-        self.refresh()
 
     # --- showing ---
 
@@ -148,7 +147,10 @@ class ModelManager(QDialog):
         self.restoreGeometry(QByteArray.fromBase64(text.encode()))
 
     def showEvent(self, event: QShowEvent) -> None:
-        self.refresh()
+        if self.rows:
+            self.refresh()
+        else:
+            QTimer.singleShot(ROW_PAUSE_MS, self, self.refresh)  # after the first paint
         super().showEvent(event)
         self.search.field.setFocus()
 
