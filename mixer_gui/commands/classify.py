@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mixer_gui.commands.output import Format, Writer
+from mixer_gui.commands.output import Format, Writer, say
 from mixer_gui.pictures.decoder import Decoder
 from mixer_gui.pictures.sources import expand
 from mixer_gui.records import (
@@ -73,9 +73,9 @@ def run(order: Order) -> int:
         engine = Engine()
         ready = engine.load(order.model, order.device)
         for notice in ready.notices:
-            _say(notice)
+            say(notice)
         if ready.info.assumed:
-            _say(assumed_line(ready.info))
+            say(assumed_line(ready.info))
         return _print_all(order, _results(order, sources, decoder, engine, ready), len(sources))
 
 
@@ -128,7 +128,7 @@ def _classify(
         return Result(path, info.name, info.revision, error=sentence)
     if tells:
         for notice in report.notices:
-            _say(f"{path}: {notice}")
+            say(f"{path}: {notice}")
     return result_of(report, request.top_k, reveal=reveal)
 
 
@@ -143,13 +143,13 @@ def _print_all(order: Order, results: Iterator[Result], total: int) -> int:
             if result.error is not None:
                 failed += 1
                 if tells_errors:
-                    _say(f"{result.path}: {result.error}")
+                    say(f"{result.path}: {result.error}")
     except KeyboardInterrupt:
         writer.finish()
         raise
     writer.finish()
     if failed and total > 1:
-        _say(f"{failed} of {total} pictures failed.")
+        say(f"{failed} of {total} pictures failed.")
     return failed
 
 
@@ -184,7 +184,3 @@ def _nothing_found(order: Order) -> str:
     places = ", ".join(str(path) for path in order.paths)
     hint = "" if order.recursive else " With --recursive, subfolders are searched too."
     return f"No pictures were found in {places}.{hint}"
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")

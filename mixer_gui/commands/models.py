@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from mixer_gui.commands.output import say
 from mixer_gui.hub import store
 from mixer_gui.hub.catalogue import CATALOGUE
 from mixer_gui.hub.client import Hub
@@ -19,17 +20,15 @@ from mixer_gui.hub.errors import explained
 from mixer_gui.hub.lookup import look_up
 from mixer_gui.hub.repository import parse
 from mixer_gui.records import (
-    CheckpointInfo,
+    WEIGHT_SUFFIXES,
     DownloadProgress,
     MixerGuiError,
-    ModelRef,
     RepositoryRef,
     StoredModel,
     StoreListed,
 )
 from mixer_gui.resources import default_model
 
-WEIGHT_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 TOLD_EVERY_SHARE = 0.1  # of a download, in plain lines
 SHORT_COMMIT = 8
 
@@ -47,7 +46,7 @@ def checkpoint_path(name: str | None) -> Path:
     if path is not None:
         return path
     ref = parse(name)
-    _say(f"{ref} is not on this computer; fetching it from {Hub().host}.")
+    say(f"{ref} is not on this computer; fetching it from {Hub().host}.")
     return pull(ref).path
 
 
@@ -110,7 +109,7 @@ def pull(ref: RepositoryRef) -> Pulled:
             describe().snapshot(pulled.path, ref.repository)
         except Exception as error:
             raise explained(error, ref, hub) from error
-    _say(
+    say(
         f"{ref} is complete: {pulled.total_bytes / 1e6:.1f} MB at commit {pulled.commit}, "
         f"{pulled.fetched_bytes / 1e6:.1f} MB of them fetched now; every content's hash is right."
     )
@@ -170,19 +169,10 @@ def _listed() -> StoreListed:
 
 
 def describe() -> Describe:
-    """What a Mixer is. Imported when it is asked: a moment, without torch."""
+    """What a Mixer is, without torch."""
+    from mixer_gui.model import description
 
-    def folder(path: Path) -> CheckpointInfo:
-        from mixer_gui.model.description import describe as describe_folder
-
-        return describe_folder(ModelRef(path))
-
-    def remote(name: str, commit: str, shapes: dict[str, tuple[int, ...]], config: bytes) -> CheckpointInfo:
-        from mixer_gui.model.description import describe_remote
-
-        return describe_remote(name, commit, shapes, config)
-
-    return Describe(folder, remote)
+    return Describe(description.describe, description.describe_remote)
 
 
 @contextmanager
@@ -224,14 +214,14 @@ class _Lines:
     def __call__(self, progress: DownloadProgress) -> None:
         waits_for = progress.note.split("; trying again")[0]  # without its seconds
         if waits_for and waits_for != self._told_note:
-            _say(progress.note)
+            say(progress.note)
         self._told_note = waits_for
         share = progress.done_bytes / progress.total_bytes if progress.total_bytes else 0.0
         is_new = share - self._told_share >= TOLD_EVERY_SHARE or (share == 1.0 != self._told_share)
         if is_new and progress.total_bytes:
             self._told_share = share
             speed = "" if progress.bytes_per_s is None else f", {progress.bytes_per_s / 1e6:.1f} MB/s"
-            _say(f"{progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB ({share:.0%}){speed}")
+            say(f"{progress.done_bytes / 1e6:.1f} of {progress.total_bytes / 1e6:.1f} MB ({share:.0%}){speed}")
 
 
 def _stored_row(model: StoredModel) -> tuple[str, ...]:
@@ -266,9 +256,3 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
     return [
         "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-
-
-def _say(sentence: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(sentence + "\n")
-        sys.stderr.flush()

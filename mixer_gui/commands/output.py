@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from enum import StrEnum
 from typing import TextIO
 
@@ -62,3 +63,10 @@ class Writer:
 def to_json(result: Result) -> str:
     """One line; raises ValueError rather than write NaN or Infinity, which JSON has not."""
     return json.dumps(as_object(result), ensure_ascii=False, allow_nan=False)
+
+
+def say(sentence: str) -> None:
+    """To standard error, where there is one."""
+    if sys.stderr is not None:
+        sys.stderr.write(sentence + "\n")
+        sys.stderr.flush()

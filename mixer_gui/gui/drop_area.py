@@ -12,9 +12,8 @@ from PySide6.QtGui import QImage
 
 from mixer_gui.hub.repository import HOSTS
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
-from mixer_gui.records import AddressSource, BytesSource, PictureSource
+from mixer_gui.records import WEIGHT_SUFFIXES, AddressSource, BytesSource, PictureSource
 
-MODEL_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 # Encoded pictures as programs offer them; these bytes go to the decoder's process as they are.
 ENCODED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/gif", "image/tiff", "image/bmp")
 
@@ -38,8 +37,8 @@ class Dropped:
 def is_model(path: Path) -> bool:
     """Whether a path is a checkpoint by its looks: a weights file, or a folder with a config.json. Raises nothing."""
     suffix = path.suffix.lower()
-    if suffix in MODEL_SUFFIXES or suffix in PICTURE_SUFFIXES:  # for pictures the disk is not asked
-        return suffix in MODEL_SUFFIXES
+    if suffix in WEIGHT_SUFFIXES or suffix in PICTURE_SUFFIXES:  # for pictures the disk is not asked
+        return suffix in WEIGHT_SUFFIXES
     return has_config(path)
 
 

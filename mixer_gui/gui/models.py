@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Slot
 from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
 
-from mixer_gui.gui.drop_area import MODEL_SUFFIXES, has_config
-from mixer_gui.records import Assumptions, DevicePreference, InspectRequest, ModelInspected, ModelRef
+from mixer_gui.gui.drop_area import has_config
+from mixer_gui.records import WEIGHT_SUFFIXES, Assumptions, DevicePreference, InspectRequest, ModelInspected, ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import assumptions_from_json, assumptions_to_json
 
@@ -40,7 +40,7 @@ class ModelOpener(QObject):
             self.open(Path(folder))
 
     def choose_file(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in MODEL_SUFFIXES)
+        patterns = " ".join(f"*{suffix}" for suffix in WEIGHT_SUFFIXES)
         name, _ = QFileDialog.getOpenFileName(
             self._window, self.tr("Open Model File"), "", self.tr("Checkpoints ({0})").format(patterns)
         )
@@ -52,7 +52,7 @@ class ModelOpener(QObject):
 
         Weights that lie beside a config.json are not bare: their folder is opened.
         """
-        if path.suffix.lower() in MODEL_SUFFIXES and has_config(path.parent):
+        if path.suffix.lower() in WEIGHT_SUFFIXES and has_config(path.parent):
             path = path.parent
         self._inspected = path
         self._worker.inspect(InspectRequest(path))

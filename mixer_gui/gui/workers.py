@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from mixer_gui.engine.pipeline import Pipeline
     from mixer_gui.hub.client import Hub
     from mixer_gui.hub.service import HubService
-    from mixer_gui.records import CheckpointInfo, RepositoryRef, StoredModel
+    from mixer_gui.records import RepositoryRef, StoredModel
 
     MakeService = Callable[[Callable[[object], None]], HubService]
 
@@ -254,18 +254,6 @@ def hub_service(publish: Callable[[object], None], hub: Hub | None = None) -> Hu
     """The service on a Hub and a cache; None: those of huggingface_hub's environment variables."""
     from mixer_gui.hub.describe import Describe
     from mixer_gui.hub.service import HubService
+    from mixer_gui.model.description import describe, describe_remote
 
-    return HubService(publish, describe=Describe(_describe_folder, _describe_remote), hub=hub)
-
-
-def _describe_folder(folder: Path) -> CheckpointInfo:
-    """Called in the service's threads: importing takes a while."""
-    from mixer_gui.model.description import describe
-
-    return describe(ModelRef(folder))
-
-
-def _describe_remote(name: str, commit: str, shapes: dict[str, tuple[int, ...]], config: bytes) -> CheckpointInfo:
-    from mixer_gui.model.description import describe_remote
-
-    return describe_remote(name, commit, shapes, config)
+    return HubService(publish, describe=Describe(describe, describe_remote), hub=hub)

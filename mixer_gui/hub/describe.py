@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mixer_gui.hub.pickled import Shapes, read_pickled_shapes
-from mixer_gui.records import CheckpointInfo, MixerGuiError
+from mixer_gui.records import CheckpointInfo, MixerGuiError, ModelRef
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -24,14 +24,14 @@ class Describe:
     the content of config.json.
     """
 
-    folder: Callable[[Path], CheckpointInfo]
+    folder: Callable[[ModelRef], CheckpointInfo]
     remote: Callable[[str, str, Shapes, bytes], CheckpointInfo]
 
     def snapshot(self, path: Path, repository: str) -> CheckpointInfo:
         """A snapshot in the cache. Of pickles only names and shapes are read: others' may be many and large."""
         weights = weights_of(path)
         if weights is None or weights.name != PICKLED:
-            return self.folder(path)
+            return self.folder(ModelRef(path))
         try:
             with weights.open("rb") as file:
                 shapes = read_pickled_shapes(file, weights.name)

@@ -14,8 +14,9 @@ from mixer_gui.classes import hide_persons, known_names
 from mixer_gui.model.config import MixerConfig, Shape
 from mixer_gui.model.dialects import GOOGLE, TIMM, TUTORIAL, Dialect, Fit, fit
 from mixer_gui.model.hub_config import CONFIG_NAME, HubConfig, parse_hub_config, read_hub_config
-from mixer_gui.model.weight_files import INDEX_NAME, SUFFIXES, check_size, read_shapes
+from mixer_gui.model.weight_files import INDEX_NAME, check_size, read_shapes
 from mixer_gui.records import (
+    WEIGHT_SUFFIXES,
     Assumptions,
     CheckpointInfo,
     ClassNames,
@@ -117,7 +118,7 @@ def _weights_in(path: Path) -> Path:
     for name in WEIGHT_NAMES:
         if (path / name).is_file():
             return path / name
-    others = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    others = sorted(file for file in path.iterdir() if file.suffix.lower() in WEIGHT_SUFFIXES and file.is_file())
     if len(others) == 1:
         return others[0]
     if others:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mixer_gui.model.weight_files import SUFFIXES, parse_json, read_json
-from mixer_gui.records import ClassNames, CropMode, Gelu, Interpolation, MixerGuiError
+from mixer_gui.model.weight_files import parse_json, read_json
+from mixer_gui.records import WEIGHT_SUFFIXES, ClassNames, CropMode, Gelu, Interpolation, MixerGuiError
 
 CONFIG_NAME = "config.json"
 MAX_CONFIG_BYTES = 2**24  # names and descriptions of 21,843 classes take 3 MB
@@ -114,7 +114,7 @@ def _refuse_foreign_files(part: dict[str, object]) -> None:
     for key, value in part.items():
         if not isinstance(value, str) or ADDRESS.match(value):
             continue
-        if (key in FILE_KEYS or value.lower().endswith(SUFFIXES)) and _leads_out(value):
+        if (key in FILE_KEYS or value.lower().endswith(WEIGHT_SUFFIXES)) and _leads_out(value):
             raise MixerGuiError(
                 f"“{CONFIG_NAME}” was refused: its {_short(key)} names a file outside its own folder, {_short(value)}. "
                 "Mixer GUI never follows such names; weights have to lie beside their config.json."

@@ -21,7 +21,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mixer_gui.model.config import Shape
-from mixer_gui.records import MixerGuiError
+from mixer_gui.records import WEIGHT_SUFFIXES, MixerGuiError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 Framework = Literal["numpy", "pt"]
 
 INDEX_NAME = "model.safetensors.index.json"
-SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
 MAX_ELEMENTS = 2**31  # five times H/14; what claims more is broken or hostile
 MAX_INDEX_BYTES = 2**24
 FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}  # safetensors' names, bytes per element
@@ -88,9 +87,9 @@ def _open(path: Path, framework: Framework) -> Weights:
             "download the file itself."
         )
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in WEIGHT_SUFFIXES:
         raise MixerGuiError(
-            f"“{path.name}” is not a kind of weights that Mixer GUI reads. It reads {', '.join(SUFFIXES)}."
+            f"“{path.name}” is not a kind of weights that Mixer GUI reads. It reads {', '.join(WEIGHT_SUFFIXES)}."
         )
     if suffix == ".safetensors":
         return _Safetensors(path, framework)

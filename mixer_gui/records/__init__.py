@@ -18,6 +18,7 @@ from mixer_gui.records.hub import (
 )
 from mixer_gui.records.models import (
     HIDDEN_NAME,
+    WEIGHT_SUFFIXES,
     Assumptions,
     CheckpointInfo,
     ClassNames,
@@ -61,6 +62,7 @@ from mixer_gui.records.results import (
 
 __all__ = [
     "HIDDEN_NAME",
+    "WEIGHT_SUFFIXES",
     "AddressSource",
     "Assumptions",
     "BytesSource",

@@ -10,6 +10,9 @@ from mixer_gui.records.pictures import Interpolation, PatchGrid, Preprocessing
 
 HIDDEN_NAME = "person (name hidden)"
 
+# Files of weights that are read, the preferred first.
+WEIGHT_SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".bin")
+
 
 @dataclass(frozen=True, slots=True)
 class ClassNames:

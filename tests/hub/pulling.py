@@ -11,7 +11,7 @@ from mixer_gui.hub.describe import Describe
 from mixer_gui.hub.download import Download, Pulled
 from mixer_gui.hub.errors import explained
 from mixer_gui.model.description import describe, describe_remote
-from mixer_gui.records import DownloadProgress, ModelRef, RepositoryRef
+from mixer_gui.records import DownloadProgress, RepositoryRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub_repositories import Repository
 
 WEIGHTS = "*/model.safetensors"
-DESCRIBE = Describe(lambda path: describe(ModelRef(path)), describe_remote)
+DESCRIBE = Describe(describe, describe_remote)
 
 
 def hub_of(

@@ -384,7 +384,7 @@ from mixer_gui.model.description import describe, describe_remote
 from mixer_gui.records import ModelRef, RepositoryRef
 ref = RepositoryRef(sys.argv[1])
 hub = Hub()
-found = look_up(hub, ref, Describe(lambda path: describe(ModelRef(path)), describe_remote))
+found = look_up(hub, ref, Describe(describe, describe_remote))
 told = []
 pulled = Download(hub, ref, progressed=told.append).run()
 Path(sys.argv[2]).write_text(f"{found.info.parameters} {len(told) > 2} {pulled.total_bytes}")
