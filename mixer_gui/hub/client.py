@@ -87,13 +87,18 @@ class RemoteFile:
     size: int
 
 
+def is_loaded() -> bool:
+    """Whether the client was imported, which takes 0.3 s."""
+    return "huggingface_hub.hf_api" in sys.modules
+
+
 def load() -> None:
     """Import the client; call it in the thread that will wait for the network anyway.
 
     A collection over the objects that importing makes would hold the GIL, and with it the window, for 50 ms and
     more; it finds nothing to free.
     """
-    if "huggingface_hub.hf_api" in sys.modules:
+    if is_loaded():
         return
     collecting = gc.isenabled()
     gc.disable()

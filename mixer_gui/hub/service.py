@@ -30,6 +30,7 @@ from mixer_gui.records import (
     StoredModel,
 )
 
+QUIET_S = 0.4  # the window builds its list meanwhile
 CANCELLED = "Cancelled. What arrived is kept, and Continue goes on from there."
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,13 @@ class HubService:
         self._fetching = ThreadPoolExecutor(1, thread_name_prefix="hub-fetch")
 
     def list_models(self) -> None:
-        """Look what is in the cache; StoreListed or HubFailure follows. No network."""
+        """Look what is in the cache; StoreListed or HubFailure follows. No network.
+
+        Who looks may download next, so the client is imported afterwards, before a click waits for it.
+        """
         self._submit(self._disk, self._list)
+        if not client.is_loaded():
+            self._submit(self._fetching, self._get_ready)
 
     def look_up(self, ref: RepositoryRef) -> None:
         """Ask the Hub what a repository holds; RepositoryFound or HubFailure follows. A newer question replaces it."""
@@ -134,6 +140,10 @@ class HubService:
             self._send(store.list_models(self._hub, self._describe))
         except Exception as error:
             self._send(self._failure(None, error))
+
+    def _get_ready(self) -> None:
+        if not self._closing.wait(QUIET_S):
+            client.load()
 
     def _remove(self, model: StoredModel) -> None:
         ref = RepositoryRef(model.repository, model.commit)
