@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything imports
 for variable in [name for name in os.environ if name.startswith(("HF_", "HUGGING"))]:
     del os.environ[variable]
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+
+# A shell starts what it puts into the background with Ctrl-C ignored, and a test's own children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 HOMES = {
     "HOME": "home",
