@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mixer_gui.engine.device import choose_device
+from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
 from mixer_gui.explain.lens import lens_logits
 from mixer_gui.explain.mixing import reading_energy, reads, writes
@@ -21,10 +22,14 @@ from mixer_gui.records import (
     ClassRequest,
     DecodedPicture,
     DevicePreference,
+    FrameReport,
+    FrameRequest,
+    FrameSource,
     MixerGuiError,
     PatchReport,
     PatchRequest,
     Prediction,
+    Priority,
     Report,
     Timings,
 )
@@ -55,8 +60,8 @@ class Detail:
 class Ranking(NamedTuple):
     """Logits of one row, scaled and ranked."""
 
-    probabilities: Tensor
-    top: Tensor
+    probabilities: Tensor  # (classes,)
+    top: Tensor  # (k,) indices of classes
     predictions: tuple[Prediction, ...]
 
 
@@ -102,21 +107,60 @@ class Classifier:
         if decoded.network_input is None:
             raise ValueError("the picture was decoded without preprocessing")
         started = time.perf_counter()
-        logits, recording = self.forward(decoded.network_input.pixels[None], record)
-        row = logits[0].cpu()  # waits for the device
+        logits, recording = self._run(decoded.network_input.pixels, record, request.source.name)
         forwarded = time.perf_counter()
+        ranking = self.rank(logits, request.top_k)
+        report = self._report(request, decoded, ranking, recording, forwarded - started, forwarded)
+        return report, Detail(recording, ranking.probabilities, logits, self)
+
+    @torch.inference_mode()
+    def classify_frame(
+        self, request: FrameRequest, decoded: DecodedPicture, record: Record, average: RunningAverage
+    ) -> tuple[FrameReport, Detail]:
+        """Run one frame of a moving picture; its report is ranked by itself, its predictions by the average."""
+        if decoded.network_input is None:
+            raise ValueError("the frame was not prepared for the network")
+        started = time.perf_counter()
+        logits, recording = self._run(decoded.network_input.pixels, record, request.name)
+        forwarded = time.perf_counter()
+        now = self.rank(logits, request.top_k)
+        averaged = average.add(request.model, request.frame.time_s, now.probabilities, request.steady_s)
+        shown = now if averaged is now.probabilities else self.rank(logits, request.top_k, averaged)
+        report = None
+        if record != Record.NONE:
+            report = self._report(_of_frame(request), decoded, now, recording, forwarded - started, forwarded)
+        elapsed_ms = (time.perf_counter() - forwarded) * 1e3
+        answer = FrameReport(
+            id=request.id,
+            view=request.view,
+            time_s=request.frame.time_s,
+            predictions=shown.predictions,
+            momentary=tuple(now.probabilities[shown.top].tolist()),
+            model=self.info,
+            device=self.device_info,
+            timings_ms=Timings(decoded.decode_ms, decoded.preprocess_ms, (forwarded - started) * 1e3, elapsed_ms),
+            report=report,
+        )
+        return answer, Detail(recording, now.probabilities, logits, self)
+
+    def _run(self, pixels: "NDArray[np.uint8]", record: Record, name: str) -> tuple[Tensor, Recording]:
+        """One picture, uint8 (H, W, 3) -> its logits (classes,), which are there when this returns, and the recording.
+
+        Raises MixerGuiError where they are not numbers.
+        """
+        logits, recording = self.forward(pixels[None], record)
+        row = logits[0].cpu()  # waits for the device
         if not bool(torch.isfinite(row).all()):
             raise MixerGuiError(
-                f"{self.info.name} gave results that are not numbers for {request.source.name}. "
+                f"{self.info.name} gave results that are not numbers for {name}. "
                 "Its weights may be damaged: get the model again, or choose another."
             )
-        ranking = self.rank(logits[0], request.top_k)
-        report = self._report(request, decoded, ranking, recording, forwarded - started, forwarded)
-        return report, Detail(recording, ranking.probabilities, logits[0], self)
+        return logits[0], recording
 
-    def rank(self, logits: Tensor, count: int) -> Ranking:
-        """Softmax with the checkpoint's temperature and the `count` most probable classes."""
-        probabilities = torch.softmax(logits.float() / self.info.temperature, -1)
+    def rank(self, logits: Tensor, count: int, probabilities: Tensor | None = None) -> Ranking:
+        """The `count` most probable classes: by softmax with the checkpoint's temperature, or as given."""
+        if probabilities is None:
+            probabilities = torch.softmax(logits.float() / self.info.temperature, -1)
         top = probabilities.topk(min(count, self.info.classes))
         rows = zip(top.indices.tolist(), top.values.tolist(), logits[top.indices].tolist(), strict=True)
         return Ranking(probabilities, top.indices, tuple(self._prediction(*row) for row in rows))
@@ -169,6 +213,20 @@ class Classifier:
             ),
             notices=decoded.frame.remarks,
         )
+
+
+def _of_frame(request: FrameRequest) -> ClassifyRequest:
+    """The same as a request for a picture, which is what a report is made from."""
+    return ClassifyRequest(
+        id=request.id,
+        view=request.view,
+        priority=Priority.LIVE,
+        source=FrameSource(request.name, request.frame.time_s),
+        model=request.model,
+        framing=request.framing,
+        device=request.device,
+        top_k=request.top_k,
+    )
 
 
 @torch.inference_mode()

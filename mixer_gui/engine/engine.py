@@ -4,18 +4,23 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from mixer_gui.engine.classifier import Classifier, Detail, answer_class, answer_patch
 from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
+    CheckpointInfo,
     ClassifyRequest,
     ClassReport,
     ClassRequest,
     DecodedPicture,
     DevicePreference,
+    FrameReport,
+    FrameRequest,
     MixerGuiError,
     ModelReady,
     ModelRef,
@@ -47,6 +52,7 @@ class Engine:
         self._detail_budget_bytes = detail_budget_bytes
         self._classifiers: OrderedDict[ModelKey, Classifier] = OrderedDict()
         self._details: OrderedDict[int, Detail] = OrderedDict()
+        self._averages: dict[str, RunningAverage] = {}  # of moving pictures, by view
 
     def preprocessing(self, model: ModelRef, device: DevicePreference) -> Preprocessing | None:
         """How a loaded model wants its pictures; None where it is not loaded."""
@@ -78,24 +84,46 @@ class Engine:
 
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> Report:
         """Run one picture on a loaded model; a GPU that runs out of memory gives way to the CPU, with a notice."""
-        key = (request.model, request.device)
-        classifier = self._classifiers[key]
-        self._classifiers.move_to_end(key)
-        outcome = _attempt(classifier, request, decoded, record)
+        classifier = self._use(request.model, request.device)
+        (report, detail), notices = self._run(classifier, partial(classifier.classify, request, decoded, record))
+        if record == Record.FULL:
+            self._keep(request.id, detail)
+        return replace(report, notices=(*report.notices, *notices))
+
+    def classify_frame(self, request: FrameRequest, decoded: DecodedPicture) -> FrameReport:
+        """Run one frame of a moving picture on a loaded model, and answer what is asked about it at once."""
+        classifier = self._use(request.model, request.device)
+        asks = _may_ask(request, classifier.info)
+        record = Record.NONE if not request.maps else Record.FULL if asks else Record.MAPS
+        average = self._averages.setdefault(request.view, RunningAverage())
+        (report, detail), notices = self._run(
+            classifier, partial(classifier.classify_frame, request, decoded, record, average)
+        )
+        about_class, about_patch = None, None
+        if record == Record.FULL and request.about_class is not None:
+            about_class = answer_class(ClassRequest(request.id, request.about_class), detail)
+        if record == Record.FULL and request.about_patch is not None:
+            about_patch = answer_patch(PatchRequest(request.id, *request.about_patch), detail)
+        return replace(report, about_class=about_class, about_patch=about_patch, notices=(*report.notices, *notices))
+
+    def _use(self, model: ModelRef, device: DevicePreference) -> Classifier:
+        self._classifiers.move_to_end((model, device))
+        return self._classifiers[model, device]
+
+    def _run(self, classifier: Classifier, run: Callable[[], Answer]) -> tuple[Answer, tuple[str, ...]]:
+        """What `run` gives and what there is to say of it: where the GPU is out of memory, it runs on the CPU."""
+        outcome = _attempt(classifier, run)
         if outcome is None and self._details:  # those of earlier pictures may be what fills the GPU
             self._details.clear()
             release_gpu_memory()
-            outcome = _attempt(classifier, request, decoded, record)
+            outcome = _attempt(classifier, run)
         fell_back = outcome is None
         if outcome is None:
             self._fall_back(classifier)
-            outcome = _attempt(classifier, request, decoded, record)
+            outcome = _attempt(classifier, run)
         if outcome is None:
             raise MixerGuiError(f"There was not enough memory to run {classifier.info.name}.")
-        report, detail = outcome
-        if record == Record.FULL:
-            self._keep(request.id, detail)
-        return with_notices(report, _out_of_memory_notice(classifier.info.name)) if fell_back else report
+        return outcome, (_out_of_memory_notice(classifier.info.name),) if fell_back else ()
 
     def answer_patch(self, request: PatchRequest) -> PatchReport:
         """Raises DetailEvictedError where the picture has to be run again."""
@@ -157,8 +185,12 @@ class Engine:
         return sum(classifier.size_bytes for classifier in self._classifiers.values())
 
 
-def with_notices(report: Report, *notices: str) -> Report:
-    return replace(report, notices=(*report.notices, *notices))
+def _may_ask(request: FrameRequest, info: CheckpointInfo) -> bool:
+    """Whether there is a question, and the model has what it is about: it may have been another one's."""
+    layer, patch = request.about_patch or (0, 0)
+    return (request.about_class is not None or request.about_patch is not None) and (
+        (request.about_class or 0) < info.classes and layer < info.layers and patch < info.grid.count
+    )
 
 
 def _on_gpu(checkpoint: Checkpoint, device: DevicePreference) -> Classifier | None:
@@ -171,12 +203,10 @@ def _on_gpu(checkpoint: Checkpoint, device: DevicePreference) -> Classifier | No
         return None
 
 
-def _attempt(
-    classifier: Classifier, request: ClassifyRequest, decoded: DecodedPicture, record: Record
-) -> tuple[Report, Detail] | None:
+def _attempt(classifier: Classifier, run: Callable[[], Answer]) -> Answer | None:
     """None where the GPU ran out of memory; nothing of the attempt is alive then, not even its traceback."""
     try:
-        return classifier.classify(request, decoded, record)
+        return run()
     except RuntimeError as error:
         if classifier.device.type != "cpu" and ran_out_of_gpu_memory(error):
             return None

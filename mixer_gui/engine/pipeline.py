@@ -9,27 +9,26 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixer_gui.engine.decoding import DecodeQueue
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.preload import give_back_memory, give_way, import_torch
 from mixer_gui.engine.recent import RecentRequests
 from mixer_gui.engine.steps import Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
 from mixer_gui.hub.address import fetch
-from mixer_gui.pictures.decoder import Decoder
 from mixer_gui.pictures.sources import collect
 from mixer_gui.records import (
     AddressSource,
     ClassifyRequest,
     ClassRequest,
     DecodedPicture,
-    DecodeJob,
     DevicePreference,
     FrameReady,
+    FrameRequest,
     InspectRequest,
     MixerGuiError,
     ModelInspected,
@@ -60,7 +59,7 @@ def default_engine() -> "Engine":
 class Pipeline:
     """Takes requests, publishes records.
 
-    `publish` gets FrameReady, Report, PatchReport, ClassReport, ModelReady, ModelInspected, SourcesFound,
+    `publish` gets FrameReady, Report, FrameReport, PatchReport, ClassReport, ModelReady, ModelInspected, SourcesFound,
     Progress and Failure records, from any of the pipeline's threads. `wake` is called, from any thread, when
     `step` has something to do. `make_engine` is called once, in the engine thread.
 
@@ -80,13 +79,9 @@ class Pipeline:
         self._make_engine = make_engine
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._decoder = Decoder()
         self._fetcher = ThreadPoolExecutor(FETCHES, thread_name_prefix="fetch")
         self._lister = ThreadPoolExecutor(1, thread_name_prefix="list")
         self._steps: Mailbox[Step] = Mailbox()
-        self._to_decode: Mailbox[Picture] = Mailbox()
-        self._decoding: tuple[Picture, Future[DecodedPicture]] | None = None
-        self._decoder_busy = False
         self._loading: set[ModelKey] = set()  # a step that loads it waits or runs
         self._preprocessing: dict[ModelKey, Preprocessing] = {}  # of models that were loaded
         self._load_errors: dict[ModelKey, MixerGuiError] = {}  # of models whose last loading failed
@@ -95,6 +90,13 @@ class Pipeline:
         self._requests = RecentRequests()
         self._questions: dict[int, dict[type, Query]] = {}  # the newest of each kind, by report that runs again
         self._engine: Engine | None = None
+        self._decodes = DecodeQueue(
+            self._lock,
+            is_wanted=self._wanted,
+            preprocessing=lambda picture: self._preprocessing.get(picture.model),
+            decoded=self._route,
+            failed=self._fail,
+        )
         self._pictures_run = 0  # since memory was last given back; the engine thread's own
 
     # --- from any thread ---
@@ -117,10 +119,25 @@ class Pipeline:
             loaded = picture.model in self._preprocessing
             if not loaded:
                 self._want(picture.model)
-        self._cancel_stale_decode()
+        self._decodes.cancel_stale()
         if not loaded:
             self._put(Load(picture.model), Priority.POINTER, slot=Load(picture.model).slot)
         self._obtain(picture)
+
+    def submit_frame(self, request: FrameRequest) -> None:
+        """Classify one frame of a moving picture; FrameReport or Failure follows, unless the view is cancelled.
+
+        A newer one replaces one that still waits; one that runs is finished.
+        """
+        model = (request.model, request.device)
+        with self._lock:
+            self._newest[request.view] = request.id
+            loaded = model in self._preprocessing
+            if not loaded and model not in self._load_errors:
+                self._want(model)
+        if not loaded:
+            self._put(Load(model), Priority.POINTER, slot=Load(model).slot)
+        self._put(request, Priority.LIVE, slot=f"run:{request.view}")
 
     def ask(self, query: Query) -> None:
         """Ask about a report; a newer question of the same kind replaces one that still waits.
@@ -145,23 +162,22 @@ class Pipeline:
             ids = self._requests.ids_of(view)
             for request_id in ids:
                 self._questions.pop(request_id, None)
-        self._cancel_stale_decode()
+        self._decodes.cancel_stale()
         self._put(Forget(ids), Priority.BACKGROUND)
 
     def close(self) -> None:
         """Drop what waits and stop the decoder; a step that is running ends by itself. Idempotent."""
         self._closing.set()
         self._steps.close()
-        self._to_decode.close()
         self._fetcher.shutdown(wait=False, cancel_futures=True)
         self._lister.shutdown(wait=False, cancel_futures=True)
-        self._decoder.close()
+        self._decodes.close()
 
     # --- in the engine thread ---
 
     def start(self) -> None:
         """Start the decoder's process, then import torch: two cores, both busy."""
-        self._decoder.start()
+        self._decodes.decoder.start()
         import_torch()
         give_way()  # not before: importing holds the GIL, and must not wait for a core with it in hand
 
@@ -179,6 +195,8 @@ class Pipeline:
                     self._run_load(step.model)
                 case Picture():
                     self._run_picture(step)
+                case FrameRequest():
+                    self._run_frame(step)
                 case Inspect():
                     self._run_inspect(step.path)
                 case Forget():
@@ -189,6 +207,8 @@ class Pipeline:
         except Exception as error:
             if isinstance(step, Picture):
                 self._fail(step, error)
+            elif isinstance(step, FrameRequest):
+                self._answer_frame(step, failure(step, error))
             else:
                 self._send(failure(None, error))
         return True
@@ -250,6 +270,29 @@ class Pipeline:
         elif self._is_wanted(picture):
             self._send(replace(report, notices=(*notices, *report.notices)))
 
+    def _run_frame(self, request: FrameRequest) -> None:
+        from mixer_gui.engine.frames import decoded_frame
+
+        engine, model = self._loaded_engine(), (request.model, request.device)
+        notices: tuple[str, ...] = ()
+        preprocessing = engine.preprocessing(*model)
+        if preprocessing is None:  # it could not be loaded, or was evicted
+            with self._lock:
+                error = self._load_errors.get(model)
+            if error is not None:
+                raise error
+            ready = engine.load(*model, cancelled=self._closing.is_set)
+            preprocessing, notices = ready.info.preprocessing, ready.notices
+        report = engine.classify_frame(request, decoded_frame(request.frame, preprocessing, request.framing))
+        self._answer_frame(request, replace(report, notices=(*notices, *report.notices)))
+
+    def _answer_frame(self, request: FrameRequest, answer: object) -> None:
+        """Publish, unless the view was cancelled. That a newer frame waits by now makes this one no less an answer."""
+        with self._lock:
+            is_wanted = request.view in self._newest
+        if is_wanted:
+            self._send(answer)
+
     def _answer_questions(self, report_id: int) -> None:
         """At once, while what they need is sure to be in memory: two reports could evict each other for ever."""
         with self._lock:
@@ -309,60 +352,7 @@ class Pipeline:
         self._send(collect(paths, most=MAX_FOUND, cancelled=self._closing.is_set))
 
     def _decode(self, picture: Picture) -> None:
-        with self._lock:
-            if self._wanted(picture):
-                self._to_decode.put(picture, priority=picture.priority, slot=picture.slot)
-        self._feed_decoder()
-
-    def _feed_decoder(self) -> None:
-        """Give the decoder the most urgent picture if it has none; called whenever either may have changed."""
-        while not self._closing.is_set():
-            with self._lock:
-                picture = None if self._decoder_busy else self._to_decode.take()
-                if picture is None:
-                    return
-                if not self._wanted(picture):
-                    continue
-                preprocessing = self._preprocessing.get(picture.model)
-                self._decoder_busy = True
-            future = self._submit_to_decoder(picture, preprocessing)
-            if not future.done():
-                future.add_done_callback(partial(self._decoded, picture))
-                return
-            self._settle(picture, future)  # here, not in a callback: many such in a row would nest too deep
-
-    def _submit_to_decoder(self, picture: Picture, preprocessing: Preprocessing | None) -> "Future[DecodedPicture]":
-        request = picture.request
-        try:
-            if isinstance(request.source, AddressSource):
-                raise TypeError("an address has to be fetched first")
-            future = self._decoder.submit(
-                DecodeJob(request.source, preprocessing, request.framing, request.display_edge)
-            )
-        except Exception as error:
-            future = Future()
-            future.set_exception(error)
-        with self._lock:
-            self._decoding = (picture, future)
-        self._cancel_stale_decode()
-        return future
-
-    def _decoded(self, picture: Picture, future: "Future[DecodedPicture]") -> None:
-        """Called when a job ended, however it did: by the decoder's thread, or by the one that cancelled it."""
-        self._settle(picture, future)
-        self._feed_decoder()
-
-    def _settle(self, picture: Picture, future: "Future[DecodedPicture]") -> None:
-        """Send what was decoded on its way, or say what went wrong. Raises nothing: a callback's error is lost."""
-        with self._lock:
-            self._decoder_busy = False
-            self._decoding = None
-        try:
-            self._route(picture, future.result())
-        except CancelledError:  # nobody wants it any more, or the decoder gave up
-            self._fail(picture, MixerGuiError("The decoder has stopped. Start the program again."))
-        except Exception as error:
-            self._fail(picture, error)
+        self._decodes.put(picture)
 
     def _route(self, picture: Picture, decoded: DecodedPicture) -> None:
         if not self._is_wanted(picture):
@@ -416,14 +406,6 @@ class Pipeline:
                 self._questions.pop(picture.request.id, None)
         if wanted:
             self._send(failure(picture.request, error))
-
-    def _cancel_stale_decode(self) -> None:
-        """Stop the decode under way if nobody waits for it any more."""
-        with self._lock:
-            decoding = self._decoding
-            if decoding is None or self._wanted(decoding[0]):
-                return
-        decoding[1].cancel()  # without the lock: this calls `_decoded`
 
     def _is_wanted(self, picture: Picture) -> bool:
         with self._lock:

@@ -11,6 +11,7 @@ from mixer_gui.records import (
     DecodedPicture,
     DevicePreference,
     Failure,
+    FrameRequest,
     MixerGuiError,
     ModelRef,
     PatchRequest,
@@ -65,7 +66,7 @@ class Forget:
     request_ids: tuple[int, ...]
 
 
-Step = Picture | Load | Inspect | Forget | PatchRequest | ClassRequest
+Step = Picture | FrameRequest | Load | Inspect | Forget | PatchRequest | ClassRequest
 
 
 def explained(error: Exception) -> MixerGuiError:
@@ -79,9 +80,10 @@ def explained(error: Exception) -> MixerGuiError:
     )
 
 
-def failure(request: ClassifyRequest | None, error: Exception) -> Failure:
+def failure(request: ClassifyRequest | FrameRequest | None, error: Exception) -> Failure:
     """What went wrong with a request, or, without one, with a model or a question."""
     sentence = explained(error)
     if request is None:
         return Failure(None, "", "", str(sentence), sentence.detail)
-    return Failure(request.id, request.view, request.source.name, str(sentence), sentence.detail)
+    name = request.name if isinstance(request, FrameRequest) else request.source.name
+    return Failure(request.id, request.view, name, str(sentence), sentence.detail)

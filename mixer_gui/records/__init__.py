@@ -53,6 +53,7 @@ from mixer_gui.records.pictures import (
     DecodeJob,
     FileSource,
     Frame,
+    FrameSource,
     Framing,
     FramingKind,
     Interpolation,
@@ -62,10 +63,11 @@ from mixer_gui.records.pictures import (
     Preprocessing,
     Rect,
 )
-from mixer_gui.records.requests import ClassifyRequest, ClassRequest, PatchRequest, Priority
+from mixer_gui.records.requests import ClassifyRequest, ClassRequest, FrameRequest, PatchRequest, Priority
 from mixer_gui.records.results import (
     ClassReport,
     FrameReady,
+    FrameReport,
     PatchReport,
     Prediction,
     Progress,
@@ -109,6 +111,9 @@ __all__ = [
     "Frame",
     "FrameCounts",
     "FrameReady",
+    "FrameReport",
+    "FrameRequest",
+    "FrameSource",
     "Framing",
     "FramingKind",
     "Gelu",

@@ -76,7 +76,15 @@ class AddressSource:
         return self.address if len(self.address) <= 80 else self.address[:77] + "…"
 
 
-PictureSource = FileSource | BytesSource | AddressSource
+@dataclass(frozen=True, slots=True)
+class FrameSource:
+    """A moment of a moving picture, `time_s` from its beginning. Its pixels travel apart: see LiveFrame."""
+
+    name: str
+    time_s: float
+
+
+PictureSource = FileSource | BytesSource | AddressSource | FrameSource
 
 
 class Interpolation(StrEnum):

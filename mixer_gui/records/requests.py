@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from mixer_gui.records.media import LiveFrame
 from mixer_gui.records.models import DevicePreference, ModelRef
 from mixer_gui.records.pictures import Framing, PictureSource
 
@@ -35,6 +36,29 @@ class ClassifyRequest:
     device: DevicePreference = DevicePreference.AUTO
     top_k: int = 20
     display_edge: int = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameRequest:
+    """Classify one frame of a moving picture. Nothing is kept of it but its share in the view's average.
+
+    `steady_s`: time constant of the exponential average that the ranking goes by, 0 for none. Without `maps`, only
+    the ranking is computed. What the user points at is answered along: `about_class`, and `about_patch` as (layer,
+    patch), both from 0.
+    """
+
+    id: int
+    view: str
+    name: str  # of the moving picture
+    frame: LiveFrame
+    model: ModelRef
+    framing: Framing = field(default_factory=Framing)
+    device: DevicePreference = DevicePreference.AUTO
+    top_k: int = 20
+    steady_s: float = 0.0
+    maps: bool = True
+    about_class: int | None = None
+    about_patch: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,29 @@ class ClassReport:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameReport:
+    """What the network said of one frame of a moving picture.
+
+    `predictions` are ranked by the average over frames that was asked for, and their probabilities are its;
+    `momentary` are the same classes' probabilities in this frame alone. `report` is this frame's own, not averaged;
+    None where no maps were wanted.
+    """
+
+    id: int
+    view: str
+    time_s: float
+    predictions: tuple[Prediction, ...]
+    momentary: tuple[float, ...]
+    model: CheckpointInfo
+    device: DeviceInfo
+    timings_ms: Timings
+    report: Report | None = None
+    about_class: ClassReport | None = None
+    about_patch: PatchReport | None = None
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FrameReady:
     """The picture of a request was decoded; its report follows when the model has run."""
 

@@ -12,7 +12,7 @@ import torch
 from inputs import decoded, request
 
 from mixer_gui.engine.classifier import Classifier, Detail
-from mixer_gui.engine.engine import DetailEvictedError, Engine, with_notices
+from mixer_gui.engine.engine import DetailEvictedError, Engine
 from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
@@ -172,13 +172,6 @@ def test_results_that_are_not_numbers_give_a_sentence(models: list[ModelRef]) ->
     next(iter(engine._classifiers.values())).model.head.weight.data.fill_(float("inf"))
     with pytest.raises(MixerGuiError, match="not numbers"):
         engine.classify(request(models[0]), decoded(), Record.FULL)
-
-
-def test_notices_are_added_after_those_that_are_there(models: list[ModelRef]) -> None:
-    engine = Engine()
-    engine.load(models[0], CPU)
-    report = engine.classify(request(models[0]), decoded(remarks=("first",)), Record.MAPS)
-    assert with_notices(report, "second", "third").notices == ("first", "second", "third")
 
 
 class FullGpu(Classifier):

@@ -150,13 +150,13 @@ def test_time_of_decoding_counts_both_decodings_of_a_first_picture_once(run: Run
 def watch_decodings(pipeline: Pipeline) -> list[Future[DecodedPicture]]:
     """What the real decoder answers from now on."""
     futures: list[Future[DecodedPicture]] = []
-    submit = pipeline._decoder.submit
+    submit = pipeline._decodes.decoder.submit
 
     def watched(job: DecodeJob) -> Future[DecodedPicture]:
         futures.append(submit(job))
         return futures[-1]
 
-    pipeline._decoder.submit = watched  # type: ignore[method-assign]
+    pipeline._decodes.decoder.submit = watched  # type: ignore[method-assign]
     return futures
 
 
@@ -203,7 +203,7 @@ def test_newer_request_of_a_view_supersedes_the_one_that_is_decoded(
     run.pipeline.load(ModelRef(model), CPU)
     run.wait_for(ModelReady)
     run.pipeline.submit(request(model, 1, view="main", source=FileSource(slow_picture)))
-    run.wait_until(lambda: run.pipeline._decoding is not None, "decoding did not start")
+    run.wait_until(lambda: run.pipeline._decodes.current is not None, "decoding did not start")
     run.pipeline.submit(request(model, 2, view="main"))
     assert run.wait_for(Report)[0].id == 2
     run.settle()
@@ -222,14 +222,14 @@ def test_newer_request_of_a_view_supersedes_one_that_waits_for_its_model(
     run.wait_for(FrameReady)
     run.wait_until(lambda: run.pipeline._waiting, "it does not wait for its model")
     with run.pipeline._lock:
-        run.pipeline._decoder_busy = True  # as if another picture were being decoded
+        run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
     run.pipeline.submit(request(quick, 2, view="main"))
     run.go()
     run.wait_for(ModelReady, 2)
     run.wait_until(lambda: not run.pipeline._waiting, "the old picture still waits")
     with run.pipeline._lock:
-        run.pipeline._decoder_busy = False
-    run.pipeline._feed_decoder()
+        run.pipeline._decodes.is_busy = False
+    run.pipeline._decodes.feed()
     assert [report.id for report in run.wait_for(Report)] == [2]
 
 
@@ -411,13 +411,13 @@ def test_decoder_takes_what_was_dropped_before_the_rest_of_a_folder(run: Running
     run.pipeline.load(ModelRef(model), CPU)
     run.wait_for(ModelReady)
     with run.pipeline._lock:
-        run.pipeline._decoder_busy = True
+        run.pipeline._decodes.is_busy = True
     for number in range(1, 5):
         run.pipeline.submit(request(model, number, priority=Priority.FOLDER))
     run.pipeline.submit(request(model, 5, priority=Priority.DROPPED))
     with run.pipeline._lock:
-        run.pipeline._decoder_busy = False
-    run.pipeline._feed_decoder()
+        run.pipeline._decodes.is_busy = False
+    run.pipeline._decodes.feed()
     run.wait_for(Report, 5)
     assert [frame.request_id for frame in run.of(FrameReady)] == [5, 1, 2, 3, 4]
 
@@ -452,13 +452,13 @@ def test_evicted_detail_is_had_again_and_the_newest_questions_answered(model: Pa
         decodings = watch_decodings(run.pipeline)
         run.hold()
         with run.pipeline._lock:
-            run.pipeline._decoder_busy = True  # as if another picture were being decoded
+            run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
         for question in (PatchRequest(1, 0, 5), PatchRequest(1, 1, 9), ClassRequest(1, 3)):
             run.pipeline.ask(question)
             run.pipeline.step()  # finds the detail evicted
         with run.pipeline._lock:
-            run.pipeline._decoder_busy = False
-        run.pipeline._feed_decoder()
+            run.pipeline._decodes.is_busy = False
+        run.pipeline._decodes.feed()
         run.go()
         answer = run.wait_for(PatchReport)[0]
         assert (answer.request, run.wait_for(ClassReport)[0].request) == (PatchRequest(1, 1, 9), ClassRequest(1, 3))
@@ -717,7 +717,7 @@ MOMENTS: dict[str, Callable[[Running, Path, Path, PictureServer], object]] = {
     "while it loads": lambda run, model, slow, server: run.pipeline.submit(request(default_model())),
     "while it decodes": lambda run, model, slow, server: (
         run.pipeline.submit(request(model, source=FileSource(slow))),
-        run.wait_until(lambda: run.pipeline._decoding is not None, "decoding did not start"),
+        run.wait_until(lambda: run.pipeline._decodes.current is not None, "decoding did not start"),
     ),
     "while it fetches": lambda run, model, slow, server: (
         run.pipeline.submit(request(model, source=AddressSource(f"{server.address}/mute"))),

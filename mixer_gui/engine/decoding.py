@@ -1,0 +1,109 @@
+"""Gives the decoder's process one picture at a time, the most urgent that is still wanted. Knows no model.
+
+What is wanted is the pipeline's to say; its lock is shared, so that a picture is judged and moved in one go.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from threading import Event, Lock
+
+from mixer_gui.engine.mailbox import Mailbox
+from mixer_gui.engine.steps import Picture
+from mixer_gui.pictures.decoder import Decoder
+from mixer_gui.records import AddressSource, DecodedPicture, DecodeJob, FrameSource, MixerGuiError, Preprocessing
+
+
+class DecodeQueue:
+    """Every method may be called from any thread, without the lock, and returns at once."""
+
+    def __init__(
+        self,
+        lock: Lock,
+        *,
+        is_wanted: Callable[[Picture], bool],
+        preprocessing: Callable[[Picture], Preprocessing | None],
+        decoded: Callable[[Picture, DecodedPicture], None],
+        failed: Callable[[Picture, Exception], None],
+    ) -> None:
+        """`is_wanted` and `preprocessing` are called with the lock held, the others without it, from any thread."""
+        self.decoder = Decoder()
+        self.waiting: Mailbox[Picture] = Mailbox()
+        self.current: tuple[Picture, Future[DecodedPicture]] | None = None
+        self.is_busy = False
+        self._lock = lock
+        self._closing = Event()
+        self._is_wanted = is_wanted
+        self._preprocessing = preprocessing
+        self._decoded = decoded
+        self._failed = failed
+
+    def put(self, picture: Picture) -> None:
+        """Decode a picture, unless nobody waits for it; an older one of its slot is dropped."""
+        with self._lock:
+            if self._is_wanted(picture):
+                self.waiting.put(picture, priority=picture.priority, slot=picture.slot)
+        self.feed()
+
+    def cancel_stale(self) -> None:
+        """Stop the decode under way if nobody waits for it any more."""
+        with self._lock:
+            current = self.current
+            if current is None or self._is_wanted(current[0]):
+                return
+        current[1].cancel()  # without the lock: this calls `_ended`
+
+    def close(self) -> None:
+        self._closing.set()
+        self.waiting.close()
+        self.decoder.close()
+
+    def feed(self) -> None:
+        """Give the decoder the most urgent picture if it has none; called whenever either may have changed."""
+        while not self._closing.is_set():
+            with self._lock:
+                picture = None if self.is_busy else self.waiting.take()
+                if picture is None:
+                    return
+                if not self._is_wanted(picture):
+                    continue
+                preprocessing = self._preprocessing(picture)
+                self.is_busy = True
+            future = self._submit(picture, preprocessing)
+            if not future.done():
+                future.add_done_callback(partial(self._ended, picture))
+                return
+            self._settle(picture, future)  # here, not in a callback: many such in a row would nest too deep
+
+    def _submit(self, picture: Picture, preprocessing: Preprocessing | None) -> Future[DecodedPicture]:
+        request = picture.request
+        try:
+            if isinstance(request.source, AddressSource | FrameSource):
+                raise TypeError("an address has to be fetched first, and a frame is decoded")
+            future = self.decoder.submit(
+                DecodeJob(request.source, preprocessing, request.framing, request.display_edge)
+            )
+        except Exception as error:
+            future = Future()
+            future.set_exception(error)
+        with self._lock:
+            self.current = (picture, future)
+        self.cancel_stale()
+        return future
+
+    def _ended(self, picture: Picture, future: Future[DecodedPicture]) -> None:
+        """Called when a job ended, however it did: by the decoder's thread, or by the one that cancelled it."""
+        self._settle(picture, future)
+        self.feed()
+
+    def _settle(self, picture: Picture, future: Future[DecodedPicture]) -> None:
+        """Send what was decoded on its way, or say what went wrong. Raises nothing: a callback's error is lost."""
+        with self._lock:
+            self.is_busy = False
+            self.current = None
+        try:
+            self._decoded(picture, future.result())
+        except CancelledError:  # nobody wants it any more, or the decoder gave up
+            self._failed(picture, MixerGuiError("The decoder has stopped. Start the program again."))
+        except Exception as error:
+            self._failed(picture, error)
