@@ -11,16 +11,20 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QMetaObject, QObject, QSocketNotifier, Qt, QThread, Signal, Slot
+from PySide6.QtCore import QLoggingCategory, QMetaObject, QObject, QSocketNotifier, Qt, QThread, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from mixer_gui import __version__
+from mixer_gui.gui.media_worker import MediaWorker
 from mixer_gui.gui.theme import apply_theme
 from mixer_gui.gui.window import MainWindow
 from mixer_gui.gui.workers import EngineWorker, HubWorker
 from mixer_gui.records import ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings, SettingsFile, assumptions_from_json
+
+# Which libraries of the system QtMultimedia found, and what is in each file, is nobody's business on a terminal.
+QUIET_MEDIA = "qt.multimedia.*=false"
 
 
 class Application(QObject):
@@ -37,7 +41,8 @@ class Application(QObject):
         self._thread.setObjectName("engine")
         self.worker.moveToThread(self._thread)
         self.hub = HubWorker() if hub is None else hub
-        self.window = MainWindow(self.worker, self.hub, remembered_model(settings), settings)
+        self.media = MediaWorker()
+        self.window = MainWindow(self.worker, self.hub, self.media, remembered_model(settings), settings)
         self.window.picture.view.first_painted.connect(self._start_engine)
         self._went_wrong.connect(self.window.complain)
         self._files = files
@@ -81,6 +86,7 @@ class Application(QObject):
             self._settings_file.save(self.window.settings())
         except OSError as error:
             print(f"The settings could not be saved: {error}", file=sys.stderr)  # noqa: T201 - the window is gone
+        self.media.shut_down()
         self.hub.close()
         self.worker.close()
         self._thread.quit()
@@ -102,6 +108,7 @@ def remembered_model(settings: Settings) -> ModelRef:
 
 def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication, Application]:
     """The application with its window on the way to the screen; `QApplication.exec` then runs it."""
+    QLoggingCategory.setFilterRules(QUIET_MEDIA)
     qt = QApplication(sys.argv[:1])
     qt.setApplicationName("mixer-gui")
     qt.setApplicationDisplayName("Mixer GUI")

@@ -79,10 +79,19 @@ def options(
 
 @app.command("classify")
 def classify(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILES|FOLDERS", help="Pictures, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILES|FOLDERS", help="Pictures and videos, or folders of pictures: videos in them are left out."
+        ),
+    ],
     *,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders too.")] = False,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, help="Classes to report for each picture.")] = 5,
+    every: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="For a video: time from one frame to the next, such as 0.5s, 500ms or 2."),
+    ] = "1s",
     model: Annotated[
         str | None,
         typer.Option(
@@ -113,11 +122,12 @@ def classify(
         ),
     ] = False,
 ) -> None:
-    """Classify pictures and print the most probable classes.
+    """Classify pictures, and frames of videos, and print the most probable classes.
 
     The exit code is 0 where every picture was classified and 1 where any failed; the others are still reported.
     """
     output = _one_format(json=as_json, jsonl=as_jsonl, csv=as_csv)
+    every_s = _seconds(every, "--every")
     assumptions = Assumptions(
         mean=_triple(mean, "--mean"),
         std=_triple(std, "--std", positive=True),
@@ -137,6 +147,7 @@ def classify(
                 device=device,
                 output=output,
                 reveal=show_person_names,
+                every_s=every_s,
             )
         )
     except MixerGuiError as error:
@@ -202,6 +213,23 @@ def _share(value: float | None, option: str) -> float | None:
     if value is not None and not 0.1 <= value <= 1:  # also refuses NaN, which a range of typer lets through
         raise typer.BadParameter(f"{value:g} is not from 0.1 to 1", param_hint=option)
     return value
+
+
+def _seconds(text: str, option: str) -> float:
+    """`0.5s`, `500ms` or `0.5`, above 0."""
+    number = text.strip().lower()
+    unit_s = 1.0
+    if number.endswith("ms"):
+        number, unit_s = number[:-2], 1e-3
+    elif number.endswith("s"):
+        number = number[:-1]
+    try:
+        seconds = float(number) * unit_s
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time such as 0.5s or 500ms", param_hint=option) from None
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise typer.BadParameter(f"{text!r} is not above 0", param_hint=option)
+    return seconds
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mixer_gui.records import FileSource, PictureSource, Prediction, Report, Timings, revealed
+from mixer_gui.records import FileSource, FrameSource, PictureSource, Prediction, Report, Timings, revealed
 
-CSV_COLUMNS = ("path", "model", "revision", "rank", "index", "wnid", "label", "probability", "logit", "error")
+CSV_COLUMNS = ("path", "time_s", "model", "revision", "rank", "index", "wnid", "label", "probability", "logit", "error")
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one picture: predictions, or an error sentence."""
+    """What became of one picture or one frame of a video: predictions, or an error sentence.
+
+    `time_s`: where in the video; None for pictures, and for what went wrong with the video itself.
+    """
 
     path: str
     model: str
@@ -21,6 +24,7 @@ class Result:
     predictions: tuple[Prediction, ...] = ()
     error: str | None = None
     timings_ms: Timings | None = None
+    time_s: float | None = None
 
 
 def result_of(report: Report, top_k: int, *, reveal: bool = False) -> Result:
@@ -33,6 +37,7 @@ def result_of(report: Report, top_k: int, *, reveal: bool = False) -> Result:
         revealed(predictions, report.model.names) if reveal else predictions,
         None,
         report.timings_ms,
+        report.source.time_s if isinstance(report.source, FrameSource) else None,
     )
 
 
@@ -46,6 +51,7 @@ def as_object(result: Result) -> dict[str, Any]:
     timings = result.timings_ms
     return {
         "path": result.path,
+        "time_s": result.time_s,
         "model": result.model,
         "revision": result.revision,
         "predictions": [
@@ -62,7 +68,8 @@ def as_object(result: Result) -> dict[str, Any]:
 
 def csv_rows(result: Result) -> Iterator[tuple[object, ...]]:
     """One row for each prediction, or one that holds the error."""
-    head = (result.path, result.model, result.revision or "")
+    time_s = "" if result.time_s is None else f"{result.time_s:.6f}"
+    head = (result.path, time_s, result.model, result.revision or "")
     if result.error is not None:
         yield (*head, "", "", "", "", "", "", result.error)
     for rank, p in enumerate(result.predictions, 1):
@@ -78,10 +85,20 @@ def to_csv(results: Iterable[Result]) -> str:
     return text.getvalue()
 
 
+def place(result: Result) -> str:
+    """The path; for a frame, `clip.mp4 at 0:03.500`."""
+    if result.time_s is None:
+        return result.path
+    minutes, ms = divmod(round(result.time_s * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{result.path} at {clock}:{ms // 1000:02}.{ms % 1000:03}"
+
+
 def to_text(result: Result) -> str:
     """What a person reads in a terminal or pastes from the clipboard."""
     if result.error is not None:
-        return f"{result.path}\n  error: {result.error}"
-    lines = [result.path]
+        return f"{place(result)}\n  error: {result.error}"
+    lines = [place(result)]
     lines += [f"  {p.probability * 100:5.1f} %  {p.label}" for p in result.predictions]
     return "\n".join(lines)

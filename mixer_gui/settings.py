@@ -31,6 +31,11 @@ class Settings:
     map_kind: str = "relative_update"
     scale_per_layer: bool = False
     show_person_names: bool = False  # of ImageNet-21k, which has slurs among them
+    camera: str = ""  # its id; empty: the system's default
+    camera_size: tuple[int, int] | None = None
+    camera_mirrored: bool = True  # as a mirror shows oneself
+    steady_s: float = 0.1  # time constant of the average over frames; 0: none
+    maps_every: int = 1  # frames of a moving picture
     recent: tuple[str, ...] = ()
     geometry: str = ""  # base64 of Qt's own format
     columns: str = ""  # likewise, of the window's splitters
@@ -134,11 +139,17 @@ def _checked(name: str, value: object) -> object | None:
             return value
         case "opacity", int() | float() if 0 <= value <= 1 and not isinstance(value, bool):
             return float(value)
+        case "steady_s", int() | float() if 0 <= value <= 10 and not isinstance(value, bool):
+            return float(value)
+        case "maps_every", int() if 1 <= value <= 100 and not isinstance(value, bool):
+            return value
+        case "camera_size", [int() as width, int() as height] if min(width, height) > 0:
+            return (width, height)
         case "recent", list():
             return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]
-        case (("scale_per_layer" | "show_person_names" | "use_when_downloaded"), bool()):
+        case (("scale_per_layer" | "show_person_names" | "use_when_downloaded" | "camera_mirrored"), bool()):
             return value
-        case (("model_path" | "map_kind" | "geometry" | "columns" | "rows" | "models_geometry"), str()):
+        case (("camera" | "model_path" | "map_kind" | "geometry" | "columns" | "rows" | "models_geometry"), str()):
             return value
         case "model_assumptions", dict():
             return value

@@ -71,8 +71,9 @@ def test_json_is_one_array_of_documented_objects_and_broken_files_are_among_them
     )
     assert ended.returncode == 1
     coffee, failure, rocket = json.loads(ended.stdout)
-    assert list(coffee) == ["path", "model", "revision", "predictions", "error", "timings_ms"]
+    assert list(coffee) == ["path", "time_s", "model", "revision", "predictions", "error", "timings_ms"]
     assert coffee["path"] == str(photographs / "coffee.png")
+    assert coffee["time_s"] is None
     assert coffee["error"] is None
     assert len(coffee["predictions"]) == 3
     first = coffee["predictions"][0]
@@ -183,6 +184,10 @@ def test_names_that_are_not_utf8_do_no_harm_to_text_and_csv(photographs: Path, t
         (["classify", "a.png", "--crop-pct", "nan"], "--crop-pct"),
         (["classify", "a.png", "--interpolation", "guess"], "--interpolation"),
         (["classify", "a.png", "--faster"], "--faster"),
+        (["classify", "a.mp4", "--every", "0s"], "--every"),
+        (["classify", "a.mp4", "--every=-1"], "--every"),
+        (["classify", "a.mp4", "--every", "nan"], "--every"),
+        (["classify", "a.mp4", "--every", "often"], "--every"),
         (["summary", "S/16", "--image-size", "big"], "--image-size"),
         (["summary", "S/16", "--classes", "0"], "--classes"),
     ],

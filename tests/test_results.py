@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from mixer_gui.records import AddressSource, BytesSource, FileSource, Prediction, Timings
-from mixer_gui.results import CSV_COLUMNS, Result, as_object, source_path, to_csv, to_text
+from mixer_gui.results import CSV_COLUMNS, Result, as_object, place, source_path, to_csv, to_text
 
 CAT = Prediction(281, "n02123045", "tabby, tabby cat", 0.75, 9.123456789)
 NAMELESS = Prediction(3, None, "class 3", 0.25, -1.5)
@@ -19,6 +22,7 @@ BAD = Result("broken.jpg", "mixer", None, error="“broken.jpg” is empty.")
 def test_object_has_the_documented_shape() -> None:
     assert as_object(GOOD) == {
         "path": "pictures/cat, “first”.png",
+        "time_s": None,
         "model": "mixer",
         "revision": "abc123",
         "predictions": [
@@ -31,7 +35,7 @@ def test_object_has_the_documented_shape() -> None:
 
 
 def test_object_keeps_the_documented_order_of_keys() -> None:
-    assert list(as_object(GOOD)) == ["path", "model", "revision", "predictions", "error", "timings_ms"]
+    assert list(as_object(GOOD)) == ["path", "time_s", "model", "revision", "predictions", "error", "timings_ms"]
     assert list(as_object(GOOD)["predictions"][0]) == ["index", "wnid", "label", "probability", "logit"]
 
 
@@ -57,6 +61,25 @@ def test_csv_has_a_row_for_each_prediction_and_one_for_a_failure() -> None:
     assert [row["wnid"] for row in named] == ["n02123045", "", ""]
     assert named[0]["probability"] == "0.750000"
     assert [row["error"] for row in named] == ["", "", "“broken.jpg” is empty."]
+
+
+def test_frame_of_a_video_has_its_time_in_every_form() -> None:
+    frame = replace(GOOD, path="clip.mp4", time_s=3.5)
+    assert as_object(frame)["time_s"] == 3.5
+    header, row, *_ = csv.reader(io.StringIO(to_csv([frame]), newline=""))
+    assert header[:2] == ["path", "time_s"]
+    assert row[:2] == ["clip.mp4", "3.500000"]
+    assert next(csv.DictReader(io.StringIO(to_csv([GOOD]))))["time_s"] == ""
+    assert to_text(frame).startswith("clip.mp4 at 0:03.500\n")
+    assert to_text(replace(BAD, time_s=0.0)) == "broken.jpg at 0:00.000\n  error: “broken.jpg” is empty."
+
+
+@pytest.mark.parametrize(
+    ("time_s", "clock"),
+    [(59.9996, "1:00.000"), (61.0, "1:01.000"), (3599.9999, "1:00:00.000"), (3723.25, "1:02:03.250")],
+)
+def test_place_of_a_frame_is_read_off_a_clock(time_s: float, clock: str) -> None:
+    assert place(replace(GOOD, path="clip.mp4", time_s=time_s)) == f"clip.mp4 at {clock}"
 
 
 def test_csv_of_nothing_is_its_header() -> None:

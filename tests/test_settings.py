@@ -31,6 +31,11 @@ CHANGED = Settings(
     map_kind="update",
     scale_per_layer=True,
     show_person_names=True,
+    camera="video0",
+    camera_size=(640, 480),
+    camera_mirrored=False,
+    steady_s=0.3,
+    maps_every=4,
     recent=("/a.png", "/Kätzchen \udcff.png"),
     geometry="AdnQ",
     columns="/w==",
@@ -84,6 +89,14 @@ def test_first_start_has_the_defaults_and_writes_nothing(file: SettingsFile) -> 
         ("top_k", 2.5),
         ("top_k", True),
         ("top_k", "5"),
+        ("camera", 0),
+        ("camera_size", [640]),
+        ("camera_size", [0, 480]),
+        ("camera_mirrored", 1),
+        ("steady_s", -1),
+        ("steady_s", True),
+        ("maps_every", 0),
+        ("maps_every", 1.5),
         ("opacity", -0.1),
         ("opacity", 1.1),
         ("opacity", float("nan")),
@@ -108,7 +121,7 @@ def test_broken_value_falls_back_alone(file: SettingsFile, name: str, broken: ob
     expected = json.loads(json.dumps(asdict(replace(CHANGED, recent=("/a.png",)))))
     for each in fields(Settings):
         wanted = getattr(Settings(), each.name) if each.name == name else expected[each.name]
-        assert loaded[each.name] == (tuple(wanted) if each.name == "recent" else wanted), each.name
+        assert loaded[each.name] == (tuple(wanted) if isinstance(wanted, list) else wanted), each.name
 
 
 def test_settings_of_another_version_are_read_as_far_as_they_are_known(file: SettingsFile) -> None:

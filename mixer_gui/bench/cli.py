@@ -121,6 +121,43 @@ def download(
                 typer.echo(figures.stacks, err=True)
 
 
+@app.command("live")
+def live(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Played in a loop.")],
+    *,
+    minutes: Annotated[float, typer.Option(min=0.1)] = 10.0,
+    model: Annotated[Path | None, typer.Option(help="A folder in Hub format. [default: the built-in Mixer]")] = None,
+    variant: Annotated[str | None, typer.Option(help="In its place, one of the paper's with random weights.")] = None,
+) -> None:
+    """A video in the window for minutes: frames, latency, the window's longest silence, memory, threads left."""
+    from mixer_gui.bench.live import bare_forward_ms, measure
+    from mixer_gui.bench.material import random_checkpoint
+    from mixer_gui.resources import default_model
+
+    _describe_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        path = model if variant is None else random_checkpoint(variant, Path(folder))
+        bare_ms = bare_forward_ms(default_model().path if path is None else path)
+        try:
+            figures = measure(video, minutes=minutes, model=path)
+        except MixerGuiError as error:
+            typer.echo(f"mixer-gui: {error}", err=True)
+            raise typer.Exit(1) from None
+    typer.echo(f"{video.name}, {minutes:g} minutes ({figures.platform})")
+    typer.echo(f"frames: {figures.seen} seen, {figures.classified} classified, {figures.skipped} skipped")
+    typer.echo(f"bare forward pass, median: {bare_ms:.1f} ms; 1.2 times it and 15 ms: {1.2 * bare_ms + 15:.1f} ms")
+    for name, (median, high) in (
+        ("latency, frame to painted result", figures.latency_ms),
+        ("  of which the wait for the engine", figures.wait_ms),
+        ("  without it", figures.without_wait_ms),
+        ("  forward pass in it", figures.forward_ms),
+    ):
+        typer.echo(f"{name:36} median {median:6.1f} ms  95th percentile {high:6.1f} ms")
+    typer.echo(f"longest gaps of the window's thread: {', '.join(f'{gap:.0f}' for gap in figures.gaps_ms)} ms")
+    typer.echo(f"resident memory by minute: {', '.join(f'{each:.0f}' for each in figures.memory_mb)} MB")
+    typer.echo(f"threads left after stopping: {', '.join(figures.threads_left) or 'none'}")
+
+
 def _describe_machine() -> None:
     load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
     typer.echo(f"{os.cpu_count()} cores, {platform.machine()}, Python {sys.version.split()[0]}{load}")

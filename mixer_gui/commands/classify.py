@@ -1,18 +1,20 @@
-"""`mixer-gui classify`: pictures through the decoder's process and the engine, one result for each."""
+"""`mixer-gui classify`: pictures through the decoder's process and the engine, one result for each; videos besides."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixer_gui.commands.output import Format, Writer, say
+from mixer_gui.commands.video import is_video, sampled
 from mixer_gui.pictures.decoder import Decoder
 from mixer_gui.pictures.sources import expand
 from mixer_gui.records import (
@@ -22,13 +24,16 @@ from mixer_gui.records import (
     DecodeJob,
     DevicePreference,
     FileSource,
+    FrameSource,
+    Framing,
     Gelu,
     MixerGuiError,
     ModelReady,
     ModelRef,
+    PictureSource,
     Priority,
 )
-from mixer_gui.results import Result, result_of, source_path
+from mixer_gui.results import Result, place, result_of, source_path
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -55,10 +60,11 @@ class Order:
     device: DevicePreference
     output: Format
     reveal: bool = False  # names that are shown on request only
+    every_s: float = 1.0  # between the frames of a video
 
 
 def run(order: Order) -> int:
-    """Print a result for every picture; returns how many failed.
+    """Print a result for every picture and every sampled frame; returns how many failed.
 
     Raises MixerGuiError where there is nothing to classify or the model cannot be used. After Ctrl-C
     (KeyboardInterrupt) what was finished is printed and the output is complete in its form.
@@ -76,87 +82,118 @@ def run(order: Order) -> int:
             say(notice)
         if ready.info.assumed:
             say(assumed_line(ready.info))
-        return _print_all(order, _results(order, sources, decoder, engine, ready), len(sources))
+        with closing(_results(order, sources, decoder, engine, ready)) as results:
+            return _print_all(order, results, sources)
 
 
 def _results(
     order: Order, sources: list[FileSource], decoder: Decoder, engine: Engine, ready: ModelReady
-) -> Iterator[Result]:
-    """A result for each source, in order; the decoder works ahead."""
-    ids = count(1)
+) -> Generator[Result, None, None]:
+    """A result for each picture and each sampled frame, in order; the decoder works ahead."""
+    classify = _Classify(order, engine, ready.info)
     waiting = iter(sources)
-    pending: deque[tuple[FileSource, Future[DecodedPicture]]] = deque()
+    pending: deque[tuple[FileSource, Future[DecodedPicture] | None]] = deque()
     while True:
         while len(pending) <= AHEAD and (source := next(waiting, None)) is not None:
+            if is_video(source.path):
+                pending.append((source, None))
+                continue
             job = DecodeJob(source, ready.info.preprocessing, display_edge=DISPLAY_EDGE)
             pending.append((source, decoder.submit(job)))
         if not pending:
             return
         source, decoded = pending.popleft()
+        if decoded is None:
+            yield from classify.video(source)
+        else:
+            yield classify.picture(source, decoded.result)
+
+
+class _Classify:
+    """The engine with what the user asked for; whatever goes wrong becomes a result's error."""
+
+    def __init__(self, order: Order, engine: Engine, info: CheckpointInfo) -> None:
+        self._order = order
+        self._engine = engine
+        self._info = info
+        self._ids = count(1)
+
+    def picture(self, source: PictureSource, decode: Callable[[], DecodedPicture]) -> Result:
+        from mixer_gui.model.mixer import Record
+
         request = ClassifyRequest(
-            id=next(ids),
+            id=next(self._ids),
             view="classify",
             priority=Priority.FOLDER,
             source=source,
-            model=order.model,
-            device=order.device,
-            top_k=order.top_k,
+            model=self._order.model,
+            device=self._order.device,
+            top_k=self._order.top_k,
         )
-        yield _classify(request, decoded, engine, ready.info, tells=order.output == Format.TEXT, reveal=order.reveal)
+        try:
+            report = self._engine.classify(request, decode(), Record.MAPS)
+        except Exception as error:
+            return self._failure(source, error)
+        result = result_of(report, request.top_k, reveal=self._order.reveal)
+        if self._order.output == Format.TEXT:
+            for notice in report.notices:
+                say(f"{place(result)}: {notice}")
+        return result
+
+    def video(self, source: FileSource) -> Iterator[Result]:
+        """Each frame by itself, nothing averaged; then, where the video broke off, an error without a time."""
+        frames = sampled(source.path, self._order.every_s, self._info.preprocessing, Framing())
+        with closing(frames):
+            try:
+                for moment, decoded in frames:
+                    yield self.picture(moment, partial(_given, decoded))
+            except Exception as error:
+                yield self._failure(source, error)
+
+    def _failure(self, source: PictureSource, error: Exception) -> Result:
+        path = source_path(source)
+        sentence = str(error)
+        if not isinstance(error, MixerGuiError):
+            log.error("unforeseen, at %r", path, exc_info=error)
+            sentence = f"Something went wrong inside the program ({type(error).__name__}: {error}). Please report it."
+        time_s = source.time_s if isinstance(source, FrameSource) else None
+        return Result(path, self._info.name, self._info.revision, error=sentence, time_s=time_s)
 
 
-def _classify(
-    request: ClassifyRequest,
-    decoded: Future[DecodedPicture],
-    engine: Engine,
-    info: CheckpointInfo,
-    *,
-    tells: bool,
-    reveal: bool,
-) -> Result:
-    """One picture; whatever goes wrong with it becomes its error. `tells`: its notices go to stderr."""
-    from mixer_gui.model.mixer import Record
-
-    path = source_path(request.source)
-    try:
-        report = engine.classify(request, decoded.result(), Record.MAPS)
-    except MixerGuiError as error:
-        return Result(path, info.name, info.revision, error=str(error))
-    except Exception as error:
-        log.exception("unforeseen, at %r", path)
-        sentence = f"Something went wrong inside the program ({type(error).__name__}: {error}). Please report it."
-        return Result(path, info.name, info.revision, error=sentence)
-    if tells:
-        for notice in report.notices:
-            say(f"{path}: {notice}")
-    return result_of(report, request.top_k, reveal=reveal)
+def _given(decoded: DecodedPicture) -> DecodedPicture:
+    return decoded
 
 
-def _print_all(order: Order, results: Iterator[Result], total: int) -> int:
+def _print_all(order: Order, results: Iterator[Result], sources: list[FileSource]) -> int:
     writer = Writer(order.output, sys.stdout)
     # Where both are one terminal, the answers say by themselves how far it is.
     tells_errors = order.output == Format.TEXT and not sys.stdout.isatty()
-    failed = 0
+    has_videos = any(is_video(source.path) for source in sources)
+    printed = failed = 0
     try:
-        for result in _with_progress(results, total, order.output):
+        for result in _with_progress(results, None if has_videos else len(sources), order.output):
             writer.write(result)
+            printed += 1
             if result.error is not None:
                 failed += 1
                 if tells_errors:
-                    say(f"{result.path}: {result.error}")
+                    say(f"{place(result)}: {result.error}")
     except KeyboardInterrupt:
         writer.finish()
         raise
     writer.finish()
-    if failed and total > 1:
-        say(f"{failed} of {total} pictures failed.")
+    if failed and printed > 1:
+        say(f"{failed} of {printed} {'results are errors' if has_videos else 'pictures failed'}.")
     return failed
 
 
-def _with_progress(results: Iterable[Result], total: int, output: Format) -> Iterator[Result]:
-    """The same results, with a bar on stderr where that is a terminal of its own and there is something to wait for."""
+def _with_progress(results: Iterable[Result], total: int | None, output: Format) -> Iterator[Result]:
+    """The same results, with a bar on stderr where that is a terminal of its own and there is something to wait for.
+
+    `total` is None where it is not known: how many frames a video gives is seen at its end.
+    """
     streams_here = sys.stdout.isatty() and output != Format.JSON
-    if total < 2 or not sys.stderr.isatty() or streams_here:
+    if total == 1 or not sys.stderr.isatty() or streams_here:
         yield from results
         return
     from rich.console import Console

@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
+from mixer_gui.gui.live_menu import LiveActions, build_live_menu
 from mixer_gui.records import DevicePreference
 from mixer_gui.settings import Theme
 
@@ -38,6 +39,7 @@ class Actions:
     raw_evidence: QAction
     show_person_names: QAction
     themes: dict[Theme, QAction]
+    live: LiveActions
     models: QAction
     open_model_folder: QAction
     open_model_file: QAction
@@ -113,6 +115,8 @@ def build_actions(window: QMainWindow) -> Actions:
     theme = view.addMenu(tr("&Theme"))
     themes = choices(theme, {Theme.SYSTEM: tr("As the &System"), Theme.LIGHT: tr("&Light"), Theme.DARK: tr("&Dark")})
 
+    live = build_live_menu(bar.addMenu(tr("&Live")))
+
     model = bar.addMenu(tr("&Model"))
     models = action(model, tr("&Models…"), "Ctrl+Shift+M")
     model.addSeparator()
@@ -156,6 +160,7 @@ def build_actions(window: QMainWindow) -> Actions:
         raw_evidence=raw_evidence,
         show_person_names=show_person_names,
         themes={Theme(key): made for key, made in themes.items()},
+        live=live,
         models=models,
         open_model_folder=open_model_folder,
         open_model_file=open_model_file,

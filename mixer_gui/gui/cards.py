@@ -1,20 +1,19 @@
-"""The window's three cards as widgets: picture, layers, patch. Layout and controls; no session, no engine."""
+"""The window's cards as widgets: picture, predictions, layers, patch or timeline.
+
+Layout and controls; no session, no engine.
+"""
 
 from __future__ import annotations
 
-import html
-
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFrame,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QSlider,
     QSpinBox,
+    QStackedWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -22,58 +21,15 @@ from PySide6.QtWidgets import (
 
 from mixer_gui.gui.gallery import GalleryModel, GalleryStrip
 from mixer_gui.gui.heatmap_grid import HeatmapGrid
+from mixer_gui.gui.labels import ElidedLabel, badge, card, heading
+from mixer_gui.gui.live_bar import LiveBar
 from mixer_gui.gui.maps import MapKind, kind_explanation, kind_name
 from mixer_gui.gui.offer import OfferButton
 from mixer_gui.gui.patch_panel import Legend, PatchPanel
 from mixer_gui.gui.picture_view import PictureView
 from mixer_gui.gui.prediction_list import PredictionList
+from mixer_gui.gui.timeline import TimelineCard
 from mixer_gui.records import FramingKind
-
-
-class ElidedLabel(QLabel):
-    """A label that gives way to its neighbours; the whole text is its tooltip. A file's name is not markup."""
-
-    def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName(name)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.whole = ""
-
-    def set_text(self, text: str) -> None:
-        self.whole = text
-        self.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
-        self.setAccessibleDescription(text)
-        self._elide()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._elide()
-
-    def _elide(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
-
-
-def card() -> tuple[QFrame, QVBoxLayout]:
-    frame = QFrame()
-    frame.setObjectName("card")
-    layout = QVBoxLayout(frame)
-    layout.setContentsMargins(12, 8, 12, 8)
-    layout.setSpacing(6)
-    return frame, layout
-
-
-def heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("heading")
-    return label
-
-
-def badge(text: str, tooltip: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("badge")
-    label.setToolTip(tooltip)
-    return label
 
 
 class PictureCard(QWidget):
@@ -127,6 +83,8 @@ class PictureCard(QWidget):
         self.exactness = badge(
             self.tr("exact"), self.tr("Computed, not estimated: exact to the rounding of the pass (fp32).")
         )
+        self.live_bar = LiveBar()
+        self.live_bar.hide()
         self.strip = GalleryStrip(gallery)
 
         top = QHBoxLayout()
@@ -146,6 +104,7 @@ class PictureCard(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.notice)
         layout.addWidget(self.view, 1)
+        layout.addWidget(self.live_bar)
         layout.addLayout(below)
         layout.addWidget(self.strip)
         outer = QVBoxLayout(self)
@@ -278,9 +237,34 @@ class PatchCard(QWidget):
                 self.tr("The Jacobian of token mixing, averaged over channels: exact as that mean, to fp32 rounding."),
             )
         )
+        self.to_timeline = QToolButton()
+        self.to_timeline.setText(self.tr("Over time"))
+        self.to_timeline.setToolTip(self.tr("Show the predictions over time"))
+        self.to_timeline.hide()
         top.addStretch(1)
+        top.addWidget(self.to_timeline)
         layout.addLayout(top)
         layout.addWidget(self.panel, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(frame)
+
+
+class TimeCard(QStackedWidget):
+    """What is under the pointer, or what was said over time: one place for both."""
+
+    def __init__(self, patch: PatchCard, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.patch = patch
+        self.timeline = TimelineCard()
+        self.addWidget(patch)
+        self.addWidget(self.timeline)
+        patch.to_timeline.clicked.connect(lambda: self.show_timeline(True))
+        self.timeline.to_patch.clicked.connect(lambda: self.show_timeline(False))
+
+    def set_live(self, is_live: bool) -> None:
+        """Whether there is a timeline to show."""
+        self.patch.to_timeline.setVisible(is_live)
+
+    def show_timeline(self, wanted: bool) -> None:
+        self.setCurrentWidget(self.timeline if wanted else self.patch)

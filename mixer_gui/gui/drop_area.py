@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QMimeData
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QImageWriter
 
 from mixer_gui.hub.repository import HOSTS
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
-from mixer_gui.records import WEIGHT_SUFFIXES, AddressSource, BytesSource, PictureSource
+from mixer_gui.records import VIDEO_SUFFIXES, WEIGHT_SUFFIXES, AddressSource, BytesSource, PictureSource
 
 # Encoded pictures as programs offer them; these bytes go to the decoder's process as they are.
 ENCODED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/gif", "image/tiff", "image/bmp")
@@ -20,18 +20,19 @@ ENCODED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "image/g
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What to open: paths on disk (pictures and folders), other pictures, a model to switch to, or to look up.
+    """What to open: paths on disk (pictures and folders), other pictures, a video, a model to use, or to look up.
 
     `hub_page` is the address of a page on the Hugging Face Hub.
     """
 
     paths: tuple[Path, ...] = ()
     pictures: tuple[PictureSource, ...] = ()
+    video: Path | None = None
     model: Path | None = None
     hub_page: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.paths or self.pictures or self.model or self.hub_page)
+        return bool(self.paths or self.pictures or self.video or self.model or self.hub_page)
 
 
 def is_model(path: Path) -> bool:
@@ -61,10 +62,11 @@ def is_hub_page(address: str) -> bool:
 
 
 def sort_paths(paths: list[Path]) -> Dropped:
-    """Pictures and folders of them here, the first model there."""
-    models = [path for path in paths if is_model(path)]
-    pictures = tuple(path for path in paths if path not in models)
-    return Dropped(paths=pictures, model=models[0] if models else None)
+    """Pictures and folders of them here, the first video and the first model there."""
+    videos = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
+    models = [path for path in paths if path not in videos and is_model(path)]
+    pictures = tuple(path for path in paths if path not in videos and path not in models)
+    return Dropped(paths=pictures, video=videos[0] if videos else None, model=models[0] if models else None)
 
 
 def may_hold_pictures(mime: QMimeData) -> bool:
@@ -106,6 +108,6 @@ def encode(image: QImage) -> bytes:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     kind = b"PNG" if image.hasAlphaChannel() and image.width() * image.height() < 1_000_000 else b"BMP"
-    image.save(buffer, kind)
+    QImageWriter(buffer, kind).write(image)  # QImage.save refuses the bytes that its annotation asks for
     data: QByteArray = buffer.data()
     return bytes(data.data())

@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 
+from mixer_gui.gui.gallery import LivePicture
 from mixer_gui.gui.heatmap_grid import LayerMap
-from mixer_gui.gui.images import map_image, picture_image
+from mixer_gui.gui.images import map_image, map_images, picture_image
 from mixer_gui.gui.maps import MapKind, ShownMap, evidence_map, layer_maps, scale_ends
 from mixer_gui.gui.picture_view import Overlay
-from mixer_gui.gui.prediction_list import percentage, short_label
+from mixer_gui.gui.prediction_list import percentage, short_label, steady_order
 from mixer_gui.pictures.geometry import seen_rectangle
-from mixer_gui.records import ClassReport, Framing, FramingKind, PatchReport, Prediction, Rect, Report, revealed
+from mixer_gui.records import (
+    ClassReport,
+    FrameReport,
+    Framing,
+    FramingKind,
+    PatchReport,
+    Prediction,
+    Rect,
+    Report,
+    revealed,
+)
 
 if TYPE_CHECKING:
     from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard
@@ -45,6 +56,8 @@ class Explorer(QObject):
         self._shows_evidence = False
         self._raw_evidence = False
         self._model_path = ""
+        self._order: tuple[int, ...] = ()  # classes, as the list shows them
+        self._kept: tuple[Report, ClassReport | None, tuple[MapKind, bool], tuple[ShownMap, ...]] | None = None
         session.current_changed.connect(self._refresh_picture)
         session.frame_changed.connect(self._refresh_picture)
         session.report_changed.connect(self._refresh_report)
@@ -71,11 +84,18 @@ class Explorer(QObject):
         return current.report if current is not None else None
 
     @property
+    def ranking(self) -> tuple[Prediction, ...]:
+        """What the list shows the first of: of a moving picture, the ranking steadied over its frames."""
+        if isinstance(self._session.current, LivePicture):
+            return self._session.current.ranking
+        return () if self.report is None else self.report.predictions
+
+    @property
     def shown_class(self) -> int | None:
         """The class that class-dependent maps are about: the chosen one, else the first of the ranking."""
         if self._class is not None or self.report is None:
             return self._class
-        return self.report.predictions[0].index
+        return self.ranking[0].index if self.ranking else None
 
     # --- commands ---
 
@@ -91,8 +111,7 @@ class Explorer(QObject):
         self._about = None
         self._predictions.list.set_chosen(index)
         self._shows_evidence = index is not None
-        if index is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION:
-            self._ask_class()
+        self._ask_class_if_shown()
         self._refresh_maps()
 
     @Slot(bool)
@@ -136,17 +155,38 @@ class Explorer(QObject):
             self._picture.view.set_message(self.tr("Drop a picture here, paste one, or press Ctrl+O to open one."))
         self._about = None
         if report is not None:
-            self._layer = min(self._layer, len(report.lens) - 1)
-            if report.model.path.as_posix() != self._model_path:  # a class number means nothing to another model
-                self._model_path, self._class, self._shows_evidence = report.model.path.as_posix(), None, False
-                self._predictions.list.set_chosen(None)
+            self._take_model(report)
         self._refresh_predictions()
         self._refresh_seen()
         self._refresh_maps()
         self._patch.panel.clear()
         self._ask_patch(self._picture.view.patch)
-        if report is not None and (self._class is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION):
-            self._ask_class()
+        self._ask_class_if_shown()
+
+    def show_frame_report(self, answer: FrameReport) -> None:
+        """The newest of a moving picture that is current, whose `report` and `ranking` were set already."""
+        if answer.report is not None:
+            self._take_model(answer.report)
+            self._about = answer.about_class
+        rows = self._predictions.top_k.value()
+        shown = steady_order(self._order, self.ranking, rows)
+        self._order = tuple(each.index for each in shown)
+        named = revealed(shown, answer.model.names) if self._session.reveals_names else shown
+        self._predictions.list.show_predictions(named)
+        self._ask_class_if_shown()
+        if answer.report is not None:
+            if not self._picture.view.shows(answer.report.seen, answer.report.model.grid):
+                self._refresh_seen()
+            self._refresh_maps()
+            if answer.about_patch is not None:
+                self._show_patch(answer.about_patch)
+
+    def _take_model(self, report: Report) -> None:
+        """The layer that is shown has to be there; and a class number means nothing to another model."""
+        self._layer = min(self._layer, len(report.lens) - 1)
+        if report.model.path.as_posix() != self._model_path:
+            self._model_path, self._class, self._shows_evidence = report.model.path.as_posix(), None, False
+            self._predictions.list.set_chosen(None)
 
     def _refresh_seen(self) -> None:
         """The rectangle the network saw; while it has not answered yet, the one that it will see."""
@@ -170,8 +210,10 @@ class Explorer(QObject):
     @Slot()
     def _refresh_predictions(self) -> None:
         report = self.report
-        shown = () if report is None else self._named(report.predictions[: self._predictions.top_k.value()], report)
-        self._predictions.list.show_predictions(shown)
+        rows = self._predictions.top_k.value()
+        shown = self.ranking[:rows]
+        self._order = tuple(each.index for each in shown)
+        self._predictions.list.show_predictions(() if report is None else self._named(shown, report))
         self._predictions.list.set_chosen(self._class)
 
     @Slot()
@@ -193,14 +235,16 @@ class Explorer(QObject):
             self._layers.grid.layers.set_layers(())
         else:
             maps = self._layer_maps(report)
+            images = map_images(
+                [each.values for each in maps],
+                report.model.grid,
+                [each.end for each in maps],
+                signed=maps[0].signed,
+            )
             self._layers.grid.layers.set_layers(
                 tuple(
-                    LayerMap(
-                        layer + 1,
-                        map_image(shown.values, report.model.grid, shown.end, signed=shown.signed),
-                        self._named(lens, report),
-                    )
-                    for layer, (shown, lens) in enumerate(zip(maps, report.lens, strict=True))
+                    LayerMap(layer + 1, image, self._named(lens, report))
+                    for layer, (image, lens) in enumerate(zip(images, report.lens, strict=True))
                 )
             )
             with QSignalBlocker(self._layers.grid):  # nobody chose it just now: evidence stays where it is shown
@@ -234,8 +278,13 @@ class Explorer(QObject):
         self._picture.legend.show_scale(low, high, signed=shown.signed)
 
     def _layer_maps(self, report: Report) -> tuple[ShownMap, ...]:
-        kind = MapKind(self._layers.kind.currentData())
-        return layer_maps(report, self._about, kind, per_layer=self._layers.per_layer.isChecked())
+        """Asked for by the grid and by the overlay, and of a moving picture thirty times a second: kept."""
+        kind, per_layer = MapKind(self._layers.kind.currentData()), self._layers.per_layer.isChecked()
+        kept = self._kept
+        if kept is None or kept[0] is not report or kept[1] is not self._about or kept[2] != (kind, per_layer):
+            maps = layer_maps(report, self._about, kind, per_layer=per_layer)
+            self._kept = kept = (report, self._about, (kind, per_layer), maps)
+        return kept[3]
 
     def _class_label(self) -> str:
         report, index = self.report, self.shown_class
@@ -262,8 +311,8 @@ class Explorer(QObject):
 
     @Slot(object)
     def _choose_kind(self, kind: MapKind) -> None:
-        if kind == MapKind.CONTRIBUTION and self._about is None:
-            self._ask_class()
+        if kind != MapKind.CONTRIBUTION or self._about is None:
+            self._ask_class_if_shown()
         self._refresh_maps()
 
     @Slot(int)
@@ -276,6 +325,7 @@ class Explorer(QObject):
         patch = self._picture.view.patch
         report = self.report
         if patch is None or report is None:
+            self._session.ask_patch(self._layer, None)
             self._patch.title.setText(self.tr("Patch"))
             self._patch.panel.clear()
             return
@@ -283,10 +333,10 @@ class Explorer(QObject):
         self._patch.title.setText(self.tr("Layer {0}, patch ({1}, {2})").format(self._layer + 1, row + 1, column + 1))
         self._session.ask_patch(self._layer, patch)
 
-    def _ask_class(self) -> None:
-        index = self.shown_class
-        if index is not None:
-            self._session.ask_class(index)
+    def _ask_class_if_shown(self) -> None:
+        """The maps of the ranked classes come with the report; others, and contributions, have to be asked for."""
+        is_shown = self._class is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION
+        self._session.ask_class(self.shown_class if is_shown else None)
 
     @Slot(object)
     def _show_patch(self, answer: PatchReport) -> None:

@@ -14,7 +14,7 @@ from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.drop_area import Dropped, read_mime, sort_paths
 from mixer_gui.gui.saving import Saver
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
-from mixer_gui.records import FileSource, Report, SourcesFound
+from mixer_gui.records import VIDEO_SUFFIXES, FileSource, Report, SourcesFound
 from mixer_gui.results import Result, result_of, source_path, to_text
 from mixer_gui.settings import RECENT_PICTURES
 
@@ -34,6 +34,7 @@ class FileCommands(QObject):
 
     told = Signal(str)  # a passing message for the status bar
     complained = Signal(str)  # a sentence about something that did not work
+    video_opened = Signal(object)  # Path
     hub_page_opened = Signal(str)  # the address of a page on the Hub: what it leads to is a model
 
     def __init__(
@@ -50,12 +51,14 @@ class FileCommands(QObject):
     # --- opening ---
 
     def choose_pictures(self) -> None:
-        patterns = " ".join(f"*{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+        pictures, videos = (
+            " ".join(f"*{suffix}" for suffix in sorted(suffixes)) for suffixes in (PICTURE_SUFFIXES, VIDEO_SUFFIXES)
+        )
         names, _ = QFileDialog.getOpenFileNames(
             self._window,
-            self.tr("Open Pictures"),
+            self.tr("Open Pictures or a Video"),
             str(Path(self.recent[0]).parent) if self.recent else "",
-            self.tr("Pictures ({0});;All files (*)").format(patterns),
+            self.tr("Pictures and videos ({0} {1});;All files (*)").format(pictures, videos),
         )
         self.open_paths([Path(name) for name in names])
 
@@ -69,6 +72,8 @@ class FileCommands(QObject):
             self._models.open(dropped.model)
         if dropped.hub_page:
             self.hub_page_opened.emit(dropped.hub_page)
+        if dropped.video is not None:
+            self.video_opened.emit(dropped.video)
         if dropped.paths:
             self._worker.find_sources(dropped.paths)
         if dropped.pictures:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.gui.theme import colours, paint_placeholder
-from mixer_gui.records import ClassifyRequest, Failure, Frame, Framing, PictureSource, Report
+from mixer_gui.records import ClassifyRequest, Failure, Frame, Framing, PictureSource, Prediction, Report
 
 Index = QModelIndex | QPersistentModelIndex
 PICTURE_ROLE = Qt.ItemDataRole.UserRole
@@ -42,6 +42,18 @@ class Picture:
     thumbnail: QImage | None = None
     report: Report | None = None
     failure: Failure | None = None
+
+
+@dataclass(slots=True, eq=False)
+class LivePicture(Picture):
+    """A moving picture, which is in no strip; `report` and `ranking` are of the newest frame that was classified.
+
+    Questions are answered along with each frame: `asked_class`, and `asked_patch` as (layer, patch).
+    """
+
+    ranking: tuple[Prediction, ...] = ()
+    asked_class: int | None = None
+    asked_patch: tuple[int, int] | None = None
 
 
 class GalleryModel(QAbstractListModel):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QColor, QImage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -61,18 +61,36 @@ def map_image(values: NDArray[np.float32], grid: PatchGrid, end: float, *, signe
     With `fade`, small magnitudes are more transparent, so that the picture shines through where little
     happened.
     """
+    return map_images((values,), grid, (end,), signed=signed, fade=fade)[0]
+
+
+def map_images(
+    maps: Sequence[NDArray[np.float32]],
+    grid: PatchGrid,
+    ends: Sequence[float],
+    *,
+    signed: bool,
+    fade: bool = False,
+) -> list[QImage]:
+    """The same for several maps, each with its own end, in one go: of a moving picture there are hundreds a second."""
     import numpy as np
 
-    scaled = np.clip(values / end, -1.0 if signed else 0.0, 1.0)
+    scaled = np.clip(np.stack(maps) / np.asarray(ends, np.float32)[:, None], -1.0 if signed else 0.0, 1.0)
     position = (scaled + 1.0) / 2.0 if signed else scaled
-    rgba = np.empty((grid.count, 4), np.uint8)
-    rgba[:, :3] = colour_table(DIVERGING if signed else SEQUENTIAL)[(position * 255.0 + 0.5).astype(np.intp)]
-    rgba[:, 3] = (255.0 * (0.45 + 0.55 * np.abs(scaled)) + 0.5).astype(np.uint8) if fade else 255
-    image = QImage(rgba.tobytes(), grid.columns, grid.rows, grid.columns * 4, QImage.Format.Format_RGBA8888)
-    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)  # owns its pixels
+    rgba = np.empty((*scaled.shape, 4), np.uint8)
+    rgba[..., :3] = colour_table(DIVERGING if signed else SEQUENTIAL)[(position * 255.0 + 0.5).astype(np.intp)]
+    rgba[..., 3] = (255.0 * (0.45 + 0.55 * np.abs(scaled)) + 0.5).astype(np.uint8) if fade else 255
+    return [
+        # The conversion makes an image that owns its pixels.
+        QImage(
+            each.tobytes(), grid.columns, grid.rows, grid.columns * 4, QImage.Format.Format_RGBA8888
+        ).convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+        for each in rgba
+    ]
 
 
-def legend_colours(*, signed: bool, steps: int = 24) -> list[QColor]:
+@cache
+def legend_colours(*, signed: bool, steps: int = 24) -> tuple[QColor, ...]:
     """Colours from the low to the high end, for a legend."""
     table = colour_table(DIVERGING if signed else SEQUENTIAL)
-    return [QColor(*(int(part) for part in table[index * 255 // (steps - 1)])) for index in range(steps)]
+    return tuple(QColor(*(int(part) for part in table[index * 255 // (steps - 1)])) for index in range(steps))

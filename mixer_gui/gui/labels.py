@@ -1,11 +1,58 @@
-"""Labels that the list of models is made of: a line that fits its text, words that wrap."""
+"""What cards and lists are made of: a frame, headings, lines that give way or fit their text, words that wrap."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy
+import html
 
-from mixer_gui.gui.cards import ElidedLabel
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+
+class ElidedLabel(QLabel):
+    """A label that gives way to its neighbours; the whole text is its tooltip. A file's name is not markup."""
+
+    def __init__(self, name: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.whole = ""
+
+    def set_text(self, text: str) -> None:
+        self.whole = text
+        self.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
+        self.setAccessibleDescription(text)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self.whole, Qt.TextElideMode.ElideRight, self.width()))
+
+
+def card() -> tuple[QFrame, QVBoxLayout]:
+    frame = QFrame()
+    frame.setObjectName("card")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(12, 8, 12, 8)
+    layout.setSpacing(6)
+    return frame, layout
+
+
+def heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("heading")
+    return label
+
+
+def badge(text: str, tooltip: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName("badge")
+    label.setToolTip(tooltip)
+    return label
 
 
 class FittingLabel(ElidedLabel):

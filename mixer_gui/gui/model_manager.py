@@ -20,8 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.amounts import size_text
-from mixer_gui.gui.cards import ElidedLabel, heading
-from mixer_gui.gui.labels import set_words
+from mixer_gui.gui.labels import ElidedLabel, heading, set_words
 from mixer_gui.gui.model_items import ModelItem, Place
 from mixer_gui.gui.model_rows import Command, ModelRow
 from mixer_gui.gui.model_words import deletion

@@ -60,19 +60,21 @@ class Legend(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._low, self._high = "", ""
-        self._colours: list[QColor] = []
+        self._colours: tuple[QColor, ...] = ()
         self.setFixedHeight(18)
         self.setMinimumWidth(150)
         self.setAccessibleName(self.tr("Colour scale"))
 
     def show_scale(self, low: str, high: str, *, signed: bool) -> None:
-        self._low, self._high = low, high
-        self._colours = legend_colours(signed=signed)
+        colours = legend_colours(signed=signed)
+        if (low, high, colours) == (self._low, self._high, self._colours):
+            return
+        self._low, self._high, self._colours = low, high, colours
         self.setAccessibleDescription(self.tr("from {0} to {1}").format(low, high))
         self.update()
 
     def clear(self) -> None:
-        self._colours = []
+        self._colours = ()
         self.update()
 
     def sizeHint(self) -> QSize:

@@ -59,6 +59,8 @@ class PictureView(QWidget):
     """Paints the picture; the pointer or the arrow keys choose a patch, a click or Return pins it."""
 
     first_painted = Signal()  # once: the window has been on the screen
+    painted = Signal()  # each time
+    resized = Signal()  # what is shown may have another size on the screen now
     patch_pointed = Signal(object)  # int, or None when the pointer left the patches
     patch_pinned = Signal(object)  # int, or None when unpinned
     rectangle_changed = Signal(object)  # Rect: the user moved or resized what the network sees
@@ -103,15 +105,39 @@ class PictureView(QWidget):
         self._scaled = None
         self.update()
 
+    def set_moving_picture(self, image: QImage, width: int, height: int) -> None:
+        """Show a frame of full resolution width × height, fitted to `screen_size` elsewhere: it is painted as it is."""
+        self._image, self._size = image, (width, height)
+        target = self.screen_size()
+        if abs(image.width() - target.width()) <= 1 and abs(image.height() - target.height()) <= 1:
+            self._scaled = QPixmap.fromImage(image)
+            self._scaled.setDevicePixelRatio(self.devicePixelRatioF())
+        else:  # the window was resized meanwhile
+            self._scaled = None
+        self.update()
+
+    def screen_size(self, width: int = 0, height: int = 0) -> QSize:
+        """Pixels of the screen that the picture, or one of another full resolution, covers."""
+        size = (width, height) if width and height else self._size
+        placed = place(max(size[0], 1), max(size[1], 1), self._seen, QRectF(self.rect()))
+        whole, ratio = placed.to_screen(Rect(0, 0, *size)).toRect(), self.devicePixelRatioF()
+        return QSize(max(round(whole.width() * ratio), 1), max(round(whole.height() * ratio), 1))
+
     def set_seen(self, seen: Rect | None, grid: PatchGrid | None) -> None:
         """What the network sees and how it cuts it; a patch outside the grid is let go."""
+        if (seen, grid) == (self._seen, self._grid):
+            return
         if grid != self._grid:
             self._pointed = self._pinned = None
         before = self.placement()
         self._seen, self._grid = seen, grid
         if self.placement() != before:
             self._scaled = None
+            self.resized.emit()
         self.update()
+
+    def shows(self, seen: Rect, grid: PatchGrid) -> bool:
+        return (seen, grid) == (self._seen, self._grid)
 
     def set_overlay(self, overlay: Overlay | None) -> None:
         self._overlay = overlay
@@ -129,6 +155,14 @@ class PictureView(QWidget):
             self._drag = None
             self.unsetCursor()
         self.update()
+
+    @property
+    def overlay(self) -> Overlay | None:
+        return self._overlay
+
+    @property
+    def opacity(self) -> float:
+        return self._opacity
 
     @property
     def patch(self) -> int | None:
@@ -184,6 +218,7 @@ class PictureView(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         painter.end()
+        self.painted.emit()
         if not self._painted:
             self._painted = True
             QTimer.singleShot(0, self.first_painted.emit)
@@ -252,20 +287,18 @@ class PictureView(QWidget):
         """Scale the picture once for this size of the widget, smoothly, so that a repaint only copies it."""
         if self._image is None:
             return
-        ratio = self.devicePixelRatioF()
-        whole = self.placement().to_screen(Rect(0, 0, *self._size)).toRect()
-        target = QSize(max(round(whole.width() * ratio), 1), max(round(whole.height() * ratio), 1))
         scaled = self._image.scaled(
-            target, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
+            self.screen_size(), Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
         self._scaled = QPixmap.fromImage(scaled)
-        self._scaled.setDevicePixelRatio(ratio)
+        self._scaled.setDevicePixelRatio(self.devicePixelRatioF())
         self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._scaled = None
         self._smooth.start()
+        self.resized.emit()
 
     # --- pointer and keys ---
 

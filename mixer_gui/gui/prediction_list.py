@@ -1,10 +1,16 @@
-"""The ranking: class name, probability bar, percentage. Model and delegate; the view only shows."""
+"""The ranking: class name, probability bar, percentage. Model and delegate; the view only shows.
+
+Also in which order a ranking that changes many times a second is shown, so that it can be read.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
     QAbstractListModel,
     QCoreApplication,
+    QItemSelectionModel,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
@@ -19,9 +25,15 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import HIDDEN_NAME, Prediction
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 Index = QModelIndex | QPersistentModelIndex
 PREDICTION_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 25
+MARGIN_RATIO = 1.1  # what is shown gives way to what is better by both
+MARGIN = 0.005
+CLEAR_RATIO = 2.0
 
 
 def short_label(label: str) -> str:
@@ -42,6 +54,60 @@ def hidden_names_explained() -> str:
     )
 
 
+def is_better(probability: float, other: float) -> bool:
+    """Whether by so much that a live list shows it: 10 % and half a percentage point."""
+    return probability > other * MARGIN_RATIO and probability > other + MARGIN
+
+
+def steady_places(before: Sequence[int | None], values: Mapping[int, float], places: int) -> list[int | None]:
+    """Which classes have the `places` places, None where there are too few; a class that stays keeps its own.
+
+    Those are chosen whose values are largest, but one that had a place loses it only to one that is better by a
+    margin, which then takes that place.
+    """
+    ranked = sorted(values, key=lambda each: (-values[each], each))
+    kept: list[int | None] = [each if each in values else None for each in before]
+    if len(kept) > places:  # fewer places than before: the best of them stay, in their order
+        staying = set([each for each in ranked if each in kept][:places])
+        kept = [each for each in kept if each in staying]
+    kept += [None] * (places - len(kept))
+    for outsider in [each for each in ranked if each not in kept]:
+        if None in kept:
+            kept[kept.index(None)] = outsider
+            continue
+        worst = min((each for each in kept if each is not None), key=lambda each: (values[each], -each), default=None)
+        if worst is None or not is_better(values[outsider], values[worst]):
+            break
+        kept[kept.index(worst)] = outsider
+    return kept
+
+
+def steady_order(before: tuple[int, ...], predictions: tuple[Prediction, ...], rows: int) -> tuple[Prediction, ...]:
+    """The `rows` most probable of a ranking, ordered so that a list of many a second does not jump about.
+
+    `before`: the class indices in the order that is shown. A class changes places, with its neighbour or with one that
+    is not shown, only when it is better by a margin; what is twice as probable as the first takes its place at once.
+    """
+    by_index = {each.index: each for each in predictions}
+    values = {each.index: each.probability for each in predictions}
+    order = [each for each in steady_places(before, values, rows) if each is not None]
+    if not before:
+        order.sort(key=lambda each: (-values[each], each))
+    if order:
+        best = max(order, key=lambda each: values[each])
+        if values[best] > CLEAR_RATIO * values[order[0]] and is_better(values[best], values[order[0]]):
+            order.remove(best)
+            order.insert(0, best)
+    moved = True
+    while moved:
+        moved = False
+        for row in range(len(order) - 1):
+            if is_better(values[order[row + 1]], values[order[row]]):
+                order[row], order[row + 1] = order[row + 1], order[row]
+                moved = True
+    return tuple(by_index[each] for each in order)
+
+
 class PredictionModel(QAbstractListModel):
     """The first `top_k` predictions of a report."""
 
@@ -50,9 +116,23 @@ class PredictionModel(QAbstractListModel):
         self._predictions: tuple[Prediction, ...] = ()
 
     def set_predictions(self, predictions: tuple[Prediction, ...]) -> None:
-        self.beginResetModel()
-        self._predictions = predictions
-        self.endResetModel()
+        """Rows are kept, added or taken away at the end, so that a view keeps what is under the pointer and marked."""
+        before, after = len(self._predictions), len(predictions)
+        changed = [
+            row for row, (old, new) in enumerate(zip(self._predictions, predictions, strict=False)) if old != new
+        ]
+        if after > before:
+            self.beginInsertRows(QModelIndex(), before, after - 1)
+            self._predictions = predictions
+            self.endInsertRows()
+        elif after < before:
+            self.beginRemoveRows(QModelIndex(), after, before - 1)
+            self._predictions = predictions
+            self.endRemoveRows()
+        else:
+            self._predictions = predictions
+        if changed:
+            self.dataChanged.emit(self.index(changed[0]), self.index(changed[-1]))
 
     def row_of(self, class_index: int) -> int | None:
         """Where a class stands in the ranking; None where it is not shown."""
@@ -160,7 +240,16 @@ class PredictionList(QListView):
             )
 
     def show_predictions(self, predictions: tuple[Prediction, ...]) -> None:
+        """Show them; the current row goes where its class goes, and is none where that is no longer shown."""
+        current = self.currentIndex().data(PREDICTION_ROLE)
         self.predictions.set_predictions(predictions)
+        row = self.predictions.row_of(current.index) if isinstance(current, Prediction) else None
+        if row is None:
+            self.selectionModel().clear()
+        elif row != self.currentIndex().row():
+            self.selectionModel().setCurrentIndex(
+                self.predictions.index(row), QItemSelectionModel.SelectionFlag.NoUpdate
+            )
         self._select_chosen()
 
     def set_chosen(self, class_index: int | None) -> None:
@@ -179,7 +268,7 @@ class PredictionList(QListView):
         row = None if self._chosen is None else self.predictions.row_of(self._chosen)
         if row is None:
             self.clearSelection()
-        else:
+        elif row != self.currentIndex().row() or not self.selectionModel().isRowSelected(row):
             self.setCurrentIndex(self.predictions.index(row))
 
     def _toggle(self, index: QModelIndex) -> None:

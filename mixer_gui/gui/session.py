@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mixer_gui.gui.gallery import GalleryModel, Picture, thumbnail
+from mixer_gui.gui.gallery import GalleryModel, LivePicture, Picture, thumbnail
 from mixer_gui.gui.images import picture_image
 from mixer_gui.records import (
     AddressSource,
@@ -51,6 +51,7 @@ class Session(QObject):
     report_changed = Signal()  # the current picture's report came, or its failure
     patch_answered = Signal(object)  # PatchReport for the current report
     class_answered = Signal(object)  # ClassReport for the current report
+    live_asked = Signal()  # something else is wanted of each frame of the moving picture
     model_changed = Signal(object)  # ModelReady: another model, or device, is in use
     model_failed = Signal(object)  # Failure: the model stays what it was
     busy_changed = Signal()  # work began or ended
@@ -137,7 +138,7 @@ class Session(QObject):
             picture.request, picture.is_waiting, picture.frame = None, False, None
         self._shown = [each for each in self._shown if each not in leaving]
         self.gallery.remove([row for row, _ in rows])
-        if not staying:
+        if self.current in leaving and not staying:
             self.current = None
             self.current_changed.emit()
         self.busy_changed.emit()
@@ -151,9 +152,26 @@ class Session(QObject):
         self._request_missing([picture for _, picture in rows])
         self.busy_changed.emit()
 
+    def show_live(self, picture: LivePicture) -> None:
+        """Make a moving picture current; who moves it asks for its frames and sets what they gave."""
+        self.current = picture
+        self.current_changed.emit()
+        self.busy_changed.emit()
+
+    def leave_live(self) -> None:
+        """Show the picture before the moving one again, or none."""
+        if isinstance(self.current, LivePicture):
+            staying = [each for each in self._shown if self.gallery.row(each) >= 0]
+            if staying:
+                self.show_picture(staying[-1])
+            else:
+                self.current = None
+                self.current_changed.emit()
+                self.busy_changed.emit()
+
     def retry(self) -> None:
         """Read and classify the current picture again: the file may have changed."""
-        if self.current is not None:
+        if self.current is not None and not isinstance(self.current, LivePicture):
             self.current.failure = self.current.report = self.current.frame = self.current.thumbnail = None
             self.gallery.changed(self.current)
             self._request(self.current, Priority.DROPPED)
@@ -172,7 +190,10 @@ class Session(QObject):
         """Let the network see another part of a picture, and show it; the old result stays until the new one came."""
         picture.framing = framing
         picture.failure = None
-        self.show_picture(picture)
+        if isinstance(picture, LivePicture):
+            self.live_asked.emit()
+        else:
+            self.show_picture(picture)
 
     def set_model(self, model: ModelRef, device: DevicePreference) -> None:
         """Load another model; what is on screen stays until it is ready, then all is classified again."""
@@ -188,14 +209,25 @@ class Session(QObject):
                 picture.failure = None
                 self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
 
-    def ask_patch(self, layer: int, patch: int) -> None:
+    def ask_patch(self, layer: int, patch: int | None) -> None:
+        """What a patch reads and writes; None: nothing any more."""
         report = self.current.report if self.current else None
-        if report is not None:
+        if isinstance(self.current, LivePicture):
+            asked = None if patch is None else (layer, patch)
+            is_new, self.current.asked_patch = asked != self.current.asked_patch, asked
+            if is_new:
+                self.live_asked.emit()
+        elif report is not None and patch is not None:
             self._worker.ask(PatchRequest(report.id, layer, patch))
 
-    def ask_class(self, index: int) -> None:
+    def ask_class(self, index: int | None) -> None:
+        """What speaks for a class; None: nothing any more."""
         report = self.current.report if self.current else None
-        if report is not None:
+        if isinstance(self.current, LivePicture):
+            is_new, self.current.asked_class = index != self.current.asked_class, index
+            if is_new:
+                self.live_asked.emit()
+        elif report is not None and index is not None:
             self._worker.ask(ClassRequest(report.id, index))
 
     # --- state ---

@@ -5,9 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWidget
 
-from mixer_gui.gui.cards import ElidedLabel
 from mixer_gui.gui.download_meter import DownloadArea
+from mixer_gui.gui.labels import ElidedLabel
+from mixer_gui.gui.live import Rates
 from mixer_gui.records import DeviceInfo, Progress, Timings
+
+LAG_SHOWN_MS = 50.0  # shorter is not seen
 
 
 class StatusBar(QStatusBar):
@@ -32,6 +35,7 @@ class StatusBar(QStatusBar):
         self._cancel.setText(self.tr("Cancel"))
         self._cancel.setToolTip(self.tr("Stop what is under way for this picture"))
         self._cancel.clicked.connect(self.cancel_asked)
+        self._shows_rates = False
         self.addWidget(self._device)
         self.addWidget(self._timings, 1)
         self.addPermanentWidget(self.download)
@@ -45,8 +49,31 @@ class StatusBar(QStatusBar):
         self._device.setText(f"{device.name} · {device.precision}")
         self._device.setToolTip(device.reason)
 
+    def show_rates(self, rates: Rates | None) -> None:
+        """Of a moving picture, in place of a still one's timings; None: there is none any more."""
+        self._shows_rates = rates is not None
+        if rates is None:
+            self._timings.set_text("")
+            self._timings.setToolTip("")
+            return
+        text = self.tr("{0:.0f} frames/s shown · {1:.0f} classified").format(rates.shown_per_s, rates.classified_per_s)
+        if rates.latency_ms is not None:
+            text += self.tr(" · latency {0:.0f} ms").format(rates.latency_ms)
+        text += self.tr(" · {0:,} skipped").format(rates.skipped)
+        if rates.lag_ms >= LAG_SHOWN_MS:
+            text += self.tr(" · the map is {0:.0f} ms behind the picture").format(rates.lag_ms)
+        self._timings.set_text(text)
+        self._timings.setToolTip(
+            self.tr(
+                "{0:,} frames came, {1:,} were classified. Latency: from a frame's arrival to the end of the paint "
+                "that shows its result, median. Frames that come while the model is busy are shown but not classified."
+            ).format(rates.seen, rates.classified)
+        )
+
     def show_timings(self, timings: Timings | None) -> None:
         """Milliseconds of each stage; None clears them."""
+        if self._shows_rates:
+            return
         if timings is None:
             self._timings.set_text("")
             return

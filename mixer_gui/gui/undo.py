@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtGui import QUndoCommand
 
-from mixer_gui.gui.gallery import Picture
+from mixer_gui.gui.gallery import LivePicture, Picture
 from mixer_gui.gui.session import Session
 from mixer_gui.records import Framing
 
@@ -16,7 +16,8 @@ class RemovePictures(QUndoCommand):
         super().__init__(text)
         self._session = session
         self._pictures = pictures
-        self._shown = session.current or pictures[0]
+        current = session.current
+        self._shown = pictures[0] if current is None or isinstance(current, LivePicture) else current
         self._rows: list[tuple[int, Picture]] = []
 
     def redo(self) -> None:

@@ -19,11 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.actions import build_actions, menu_text
-from mixer_gui.gui.cards import ElidedLabel, LayersCard, PatchCard, PictureCard, PredictionCard
+from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard, TimeCard
 from mixer_gui.gui.drop_area import may_hold_pictures, read_mime
 from mixer_gui.gui.explorer import Explorer
 from mixer_gui.gui.file_commands import FileCommands
-from mixer_gui.gui.gallery import PICTURE_ROLE, Picture
+from mixer_gui.gui.gallery import PICTURE_ROLE, LivePicture, Picture
+from mixer_gui.gui.labels import ElidedLabel
+from mixer_gui.gui.live import LiveSession
+from mixer_gui.gui.live_commands import LiveCommands
 from mixer_gui.gui.maps import MapKind
 from mixer_gui.gui.model_commands import ModelCommands
 from mixer_gui.gui.models import ModelOpener
@@ -36,6 +39,7 @@ from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings, Theme, assumptions_to_json
 
 if TYPE_CHECKING:
+    from mixer_gui.gui.media_worker import MediaWorker
     from mixer_gui.gui.workers import EngineWorker, HubWorker
 
 TITLE = "Mixer GUI"
@@ -45,7 +49,9 @@ UNDO_STEPS = 100  # a removed picture that was pasted holds its bytes
 class MainWindow(QMainWindow):
     """Composes the cards, the session and the commands; routes between them."""
 
-    def __init__(self, worker: EngineWorker, hub: HubWorker, model: ModelRef, settings: Settings) -> None:
+    def __init__(
+        self, worker: EngineWorker, hub: HubWorker, media: MediaWorker, model: ModelRef, settings: Settings
+    ) -> None:
         super().__init__()
         self._theme = settings.theme
         self._started_with = settings
@@ -59,10 +65,13 @@ class MainWindow(QMainWindow):
         self.predictions = PredictionCard()
         self.layers = LayersCard()
         self.patch = PatchCard()
+        self.time = TimeCard(self.patch)
         self.status = StatusBar()
         self.setStatusBar(self.status)
         self.actions_ = build_actions(self)
         self.explorer = Explorer(self.session, self.picture, self.predictions, self.layers, self.patch, self)
+        self.live = LiveSession(media, worker, self.session, self.explorer, self.picture.view, self)
+        self.live_commands = LiveCommands(self.live, media, self.session, settings, self)
         self._build_layout()
         self._connect()
         self._apply(settings)
@@ -77,7 +86,7 @@ class MainWindow(QMainWindow):
     def _build_layout(self) -> None:
         self._columns = QSplitter(Qt.Orientation.Horizontal)
         right = QSplitter(Qt.Orientation.Vertical)
-        for widget in (self.predictions, self.layers, self.patch):
+        for widget in (self.predictions, self.layers, self.time):
             right.addWidget(widget)
         right.setSizes([212, 298, 182])
         for row, stretch in enumerate((0, 3, 2)):
@@ -108,6 +117,13 @@ class MainWindow(QMainWindow):
             button.clicked.connect(action.trigger)
             action.enabledChanged.connect(button.setEnabled)
             bar.addWidget(button)
+        live_button = QToolButton()
+        live_button.setText(self.tr("Live"))
+        live_button.setToolTip(self.tr("Classify a camera, a video or the screen as it moves"))
+        live_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        live_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        live_button.setMenu(self.actions_.live.menu)
+        bar.addWidget(live_button)
         self._message = ElidedLabel("warning")
         self._message.setAccessibleName(self.tr("Message"))
         bar.addWidget(self._message, 1)
@@ -156,6 +172,11 @@ class MainWindow(QMainWindow):
         files.told.connect(self._tell)
         files.complained.connect(self.complain)
         files.hub_page_opened.connect(self.model_commands.look_up)
+        files.video_opened.connect(self.live_commands.open_video)
+        self.live_commands.complained.connect(self.complain)
+        self.live_commands.told.connect(self._tell)
+        self.live_commands.connect_window(actions.live, self.picture, self.time, self.status)
+        self.picture.view.patch_pinned.connect(self._show_pinned)
         self.status.cancel_asked.connect(session.cancel)
         self.picture.strip.removal_asked.connect(self._remove_current)
         self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
@@ -204,6 +225,11 @@ class MainWindow(QMainWindow):
             columns=bytes(self._columns.saveState().toBase64().data()).decode(),
             rows=bytes(self._rows.saveState().toBase64().data()).decode(),
             assumptions=self.models.remembered,
+            camera=self.live_commands.camera.id,
+            camera_size=self.live_commands.camera.size,
+            camera_mirrored=self.live_commands.camera.mirrored,
+            steady_s=self.live.steady_s,
+            maps_every=self.live.maps_every,
             models_geometry=self.model_commands.geometry_text,
             use_when_downloaded=self.model_commands.use_when_arrived,
         )
@@ -232,18 +258,27 @@ class MainWindow(QMainWindow):
             self.actions_.show_evidence,
         ):
             action.setEnabled(report is not None)
-        for action in (self.actions_.remove, self.actions_.clear, self.actions_.reload, self.actions_.export):
-            action.setEnabled(current is not None)
+        is_still = current is not None and not isinstance(current, LivePicture)
+        for action in (self.actions_.remove, self.actions_.clear, self.actions_.reload):
+            action.setEnabled(is_still)
+        self.actions_.export.setEnabled(self.session.gallery.rowCount() > 0)
         row = -1 if current is None else self.session.gallery.row(current)
         if row >= 0 and self.picture.strip.currentIndex().row() != row:
             self.picture.strip.setCurrentIndex(self.session.gallery.index(row))
         self._refresh_activity()
+
+    @Slot(object)
+    def _show_pinned(self, patch: int | None) -> None:
+        """What a pinned patch reads and writes takes the timeline's place."""
+        self.time.show_timeline(self.live.is_open and not self.live.is_held and patch is None)
 
     @Slot()
     def _refresh_activity(self) -> None:
         waiting, current = self.session.waiting, self.session.current
         if self.session.ready is None and not self.session.model_has_failed:
             self.status.show_activity(self.tr("Loading the model …"), running=True)
+        elif self.live.is_open and not self.live.is_held:
+            self.status.show_activity(self.tr("Live"), running=False)
         elif waiting:
             stoppable = current is not None and current.report is None and current.failure is None
             text = self.tr("Classifying …") if waiting == 1 else self.tr("{0} pictures to go").format(waiting)
@@ -346,15 +381,18 @@ class MainWindow(QMainWindow):
             self.complain(self.tr("What was dropped holds no picture, file or address."))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A list would take M for the beginning of an entry's name."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_M:
+        """A list would take M for the beginning of an entry's name, and Space for choosing one."""
+        keys = (Qt.Key.Key_M, Qt.Key.Key_Space) if self.live.is_open else (Qt.Key.Key_M,)
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and event.key() in keys:
             self.keyPressEvent(event)
             return True
         return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Hold M to see the picture without its map."""
-        if event.key() == Qt.Key.Key_M and not event.isAutoRepeat():
+        """Hold M to see the picture without its map; Space freezes a moving one."""
+        if event.key() == Qt.Key.Key_Space and self.live.is_open and not event.isAutoRepeat():
+            self.live.toggle()
+        elif event.key() == Qt.Key.Key_M and not event.isAutoRepeat():
             self.picture.view.set_opacity(0.0)
         elif event.key() == Qt.Key.Key_Escape:
             self.explorer.choose_class(None)
@@ -376,5 +414,6 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.model_commands.close()
+        self.live.close()
         self.files.saver.wait()
         event.accept()

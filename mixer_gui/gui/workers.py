@@ -25,6 +25,8 @@ from mixer_gui.records import (
     DownloadProgress,
     Failure,
     FrameReady,
+    FrameReport,
+    FrameRequest,
     HubFailure,
     InspectRequest,
     ModelInspected,
@@ -66,6 +68,7 @@ class EngineWorker(QObject):
 
     frame_ready = Signal(object)  # FrameReady: a picture was decoded
     report_ready = Signal(object)  # Report: a picture was classified
+    frame_answered = Signal(object)  # FrameReport: a frame of a moving picture was classified
     patch_ready = Signal(object)  # PatchReport
     class_ready = Signal(object)  # ClassReport
     model_ready = Signal(object)  # ModelReady: a model was loaded
@@ -85,6 +88,7 @@ class EngineWorker(QObject):
         self._signals = {
             FrameReady: self.frame_ready,
             Report: self.report_ready,
+            FrameReport: self.frame_answered,
             PatchReport: self.patch_ready,
             ClassReport: self.class_ready,
             ModelReady: self.model_ready,
@@ -139,6 +143,9 @@ class EngineWorker(QObject):
 
     def classify(self, request: ClassifyRequest) -> None:
         self._do(lambda pipeline: pipeline.submit(request))
+
+    def classify_frame(self, request: FrameRequest) -> None:
+        self._do(lambda pipeline: pipeline.submit_frame(request))
 
     def ask(self, query: PatchRequest | ClassRequest) -> None:
         self._do(lambda pipeline: pipeline.ask(query))

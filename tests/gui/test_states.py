@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QToolButton, QWidget
 
 from mixer_gui.app import remembered_model
 from mixer_gui.gui.actions import menu_text
-from mixer_gui.gui.cards import ElidedLabel
 from mixer_gui.gui.drop_area import is_model
 from mixer_gui.gui.file_commands import IMAGE_FILTER, save_dialog
 from mixer_gui.gui.heatmap_grid import WITH_LENS, WITH_NUMBER, largest_cells
+from mixer_gui.gui.labels import ElidedLabel
 from mixer_gui.gui.maps import evidence_map
 from mixer_gui.gui.theme import DARK, colours
 from mixer_gui.records import Assumptions, DevicePreference, FramingKind, ModelInspected, ModelRef, Priority

@@ -1,0 +1,1 @@
+"""Moving pictures: their sources, conversion and recording. Qt without widgets; no torch."""
