@@ -18,6 +18,7 @@ VAGUE_NAMES = {"utils", "util", "misc", "helpers", "helper", "common"}
 ALLOWED = {
     "": set(),
     "records": set(),
+    "libraries": set(),
     "resources": {"records"},
     "settings": {"records"},
     "results": {"records"},
@@ -27,7 +28,7 @@ ALLOWED = {
     "classes": {"resources", "records"},
     "model": {"classes", "records"},
     "explain": {"model", "records"},
-    "engine": {"explain", "model", "pictures", "hub", "records"},
+    "engine": {"explain", "libraries", "model", "pictures", "hub", "records"},
     "gui": {
         "hub.catalogue",
         "hub.repository",
@@ -38,7 +39,7 @@ ALLOWED = {
         "resources",
         "records",
     },
-    "gui.media_worker": {"media", "gui", "records"},
+    "gui.media_worker": {"media", "gui", "libraries", "records"},
     "gui.workers": {"engine", "hub", "model", "gui", "records"},
     "app": {"gui", "settings", "resources", "records"},
     "cli": {"commands", "bench", "hub", "engine", "model", "pictures", "results", "resources", "settings", "records"},

@@ -165,6 +165,15 @@ class Classifier:
         rows = zip(top.indices.tolist(), top.values.tolist(), logits[top.indices].tolist(), strict=True)
         return Ranking(probabilities, top.indices, tuple(self._prediction(*row) for row in rows))
 
+    def _rank_layers(self, logits: Tensor) -> tuple[tuple[Prediction, ...], ...]:
+        """The LENS_CLASSES most probable classes of each layer, (L, classes), all in one go."""
+        probabilities = torch.softmax(logits.float() / self.info.temperature, -1)
+        top = probabilities.topk(min(LENS_CLASSES, self.info.classes))
+        tables = (top.indices.tolist(), top.values.tolist(), logits.gather(-1, top.indices).tolist())
+        return tuple(
+            tuple(self._prediction(*each) for each in zip(*layer, strict=True)) for layer in zip(*tables, strict=True)
+        )
+
     def _prediction(self, index: int, probability: float, logit: float) -> Prediction:
         names = self.info.names
         return Prediction(index, names.wnid(index), names.label(index), probability, logit)
@@ -198,7 +207,7 @@ class Classifier:
             relative_update=read_only(update[0].float() / token[0].float().clamp_min(1e-12)),
             evidence=read_only(evidence),
             centred_evidence=read_only(centred),
-            lens=tuple(self.rank(layer, LENS_CLASSES).predictions for layer in lens),
+            lens=self._rank_layers(lens),
             seen=decoded.network_input.seen,
             picture_width=decoded.frame.width,
             picture_height=decoded.frame.height,

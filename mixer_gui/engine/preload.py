@@ -3,24 +3,21 @@
 import contextlib
 import ctypes
 import gc
-import importlib.util
 import os
 import sys
 import threading
-from pathlib import Path
+
+from mixer_gui.libraries import SUFFIX, load_libraries
 
 NICENESS = 10
-SUFFIX = {"win32": "dll", "darwin": "dylib"}.get(sys.platform, "so")
 TORCH_LIBRARIES = ("c10", "torch_cpu", "c10_cuda", "torch_cuda", "torch", "torch_python")
 
 
 def import_torch() -> None:
     """Import torch, holding the GIL as little as can be; call it in the engine thread.
 
-    `import torch` loads its shared libraries inside dlopen, which CPython calls with the GIL held: the
-    window froze for 150-300 ms, and for 40 ms by numpy's. Called through ctypes as a foreign function dlopen
-    runs without the GIL, and the import that follows finds the libraries loaded. A collection over the objects
-    that importing makes would hold the GIL too, and finds nothing to free.
+    Its libraries come first, without the GIL (see libraries). A collection over the objects that importing makes
+    would hold the GIL too, and finds nothing to free.
     """
     if "torch" in sys.modules:
         return
@@ -29,10 +26,10 @@ def import_torch() -> None:
     try:
         # Whole, before torch's C code asks for a part of it: the decoder's thread, which imports numpy when the
         # first pixels come, then met a half-imported one, and no picture could be decoded any more.
-        _load_libraries("numpy", "_core", ("_multiarray_umath.*",))
+        load_libraries("numpy", "_core", ("_multiarray_umath.*",))
         import numpy  # noqa: F401
 
-        _load_libraries("torch", "lib", tuple(f"*{name}.{SUFFIX}" for name in TORCH_LIBRARIES))
+        load_libraries("torch", "lib", tuple(f"*{name}.{SUFFIX}" for name in TORCH_LIBRARIES))
         import torch  # noqa: F401
     finally:
         gc.freeze()
@@ -61,24 +58,3 @@ def give_back_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError):  # musl has none
             ctypes.CDLL(None).malloc_trim(0)
-
-
-def _load_libraries(package: str, folder: str, patterns: tuple[str, ...]) -> None:
-    """Load the libraries of a package, each after what it needs; one that is missing is its import's to complain of."""
-    spec = importlib.util.find_spec(package)  # finds without importing
-    if spec is None or spec.origin is None:
-        return
-    for pattern in patterns:
-        for library in sorted((Path(spec.origin).parent / folder).glob(pattern)):
-            _load(library)
-
-
-def _load(library: Path) -> None:
-    if sys.platform == "win32":
-        load = ctypes.windll.kernel32.LoadLibraryW
-        load.argtypes, load.restype = [ctypes.c_wchar_p], ctypes.c_void_p
-        load(str(library))
-    else:
-        dlopen = ctypes.CDLL(None).dlopen
-        dlopen.argtypes, dlopen.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
-        dlopen(os.fsencode(library), os.RTLD_NOW | os.RTLD_LOCAL)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, Qt, QThread, Signal, Slot
 
+from mixer_gui.libraries import load_libraries
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from mixer_gui.media.recorder import VideoRecorder
     from mixer_gui.records import FeedSource, FrameCounts, LiveFrame
 
+# In the order in which they need each other. On Windows they are found by other names, and simply loaded later.
+MEDIA_LIBRARIES = ("avutil", "swresample", "avcodec", "avformat", "swscale", "Qt6Multimedia")
 STOP_MS = 5000  # a device's driver may take its time
 
 
@@ -51,6 +55,9 @@ class _Stage(QObject):
 
     def the_feed(self) -> Feed:
         if self.feed is None:
+            load_libraries("PySide6", "Qt/lib", tuple(f"lib{name}.*" for name in MEDIA_LIBRARIES))
+            load_libraries("PySide6", "Qt/plugins/multimedia", ("libffmpegmediaplugin.*",))
+            load_libraries("PySide6", ".", ("QtMultimedia.*",))
             from mixer_gui.media.feed import Feed
 
             self.feed = Feed()
@@ -208,6 +215,11 @@ class MediaWorker(QObject):
             self._stage.recording_failed.connect(self.recording_failed)
             self._thread.start()
         self._stage.ask(call)
+
+    @property
+    def has_charts(self) -> bool:
+        """Whether what draws the timeline was imported: until then, who needs it would wait for that."""
+        return self._charts is None or not self._charts.is_alive()
 
     def _load_charts(self) -> None:
         """Import what draws the timeline before the window needs it; it takes 0.4 s."""

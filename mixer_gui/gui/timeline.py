@@ -26,6 +26,8 @@ from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.gui.timeline_legend import LINES, TimelineLegend, line_colours
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mixer_gui.gui.samples import Sample, Samples, Series
     from mixer_gui.gui.timeline_plot import TimelinePlot
     from mixer_gui.records import Prediction
@@ -75,6 +77,7 @@ class TimelineCard(QWidget):
     def __init__(self, parent: QWidget | None = None, *, gap_s: float = GAP_S) -> None:
         super().__init__(parent)
         self._gap_s = gap_s
+        self.may_draw: Callable[[], bool] = lambda: True  # False while what draws is imported in another thread
         self._samples: Samples | None = None
         self._plot: TimelinePlot | None = None
         self._series: Series | None = None  # what is drawn
@@ -180,13 +183,19 @@ class TimelineCard(QWidget):
         """Draw all anew: the lines, the axis, the legend."""
         if self._samples is None or self._samples.newest_s is None or not self.isVisible():
             return
+        if self._plot is None:  # making it and drawing in it hold the window for 20 ms each
+            if self.may_draw():
+                self._make_plot()
+            self._redraw.start()
+            return
         from mixer_gui.gui.samples import steps
 
         self._is_stale = False
         series = self._series = self._samples.series()
         means = series.means(4 * LINES)
         self._classes = steady_places(self._classes, means, LINES)
-        plot = self._shown_plot()
+        plot = self._plot
+        self._show_plot(plot)
         origin, span = self._origin_s(), self._duration_s or LIVE_SPAN_S
         columns = plot.columns()
         plot.set_span(0.0 if self._duration_s else -span, span if self._duration_s else 0.0)
@@ -202,23 +211,23 @@ class TimelineCard(QWidget):
             plot.set_line(row, x[:0] if index is None else x - origin, y[:0] if index is None else y)
         self._draw_position()
 
-    def _shown_plot(self) -> TimelinePlot:
-        """The plot, made on first use."""
-        if self._plot is None:
-            from mixer_gui.gui.timeline_plot import TimelinePlot
+    def _make_plot(self) -> None:
+        from mixer_gui.gui.timeline_plot import TimelinePlot
 
-            plot = self._plot = TimelinePlot(LINES)
-            self._body.insertWidget(0, plot.widget, 1)
-            plot.viewport.setMouseTracking(True)
-            plot.viewport.installEventFilter(self)
-            self._dress_viewport(plot)
-            self._recolour()
+        plot = self._plot = TimelinePlot(LINES)
+        plot.widget.hide()
+        self._body.insertWidget(0, plot.widget, 1)
+        plot.viewport.setMouseTracking(True)
+        plot.viewport.installEventFilter(self)
+        self._dress_viewport(plot)
+        self._recolour()
+
+    def _show_plot(self, plot: TimelinePlot) -> None:
         if self.legend.isHidden():
             self._placeholder.hide()
-            self._plot.widget.show()
+            plot.widget.show()
             self.legend.show()
             self._body.activate()
-        return self._plot
 
     def _draw_position(self) -> None:
         """The playhead, and what the legend says of the time that is pointed at, else of the playhead's."""

@@ -131,6 +131,8 @@ class EngineWorker(QObject):
                 call(pipeline)
         pipeline.start()
         load_colour_maps()
+        from mixer_gui.gui import samples  # noqa: F401 - for the timeline, so that the window need not
+
         self._run_step()
 
     @Slot()

@@ -116,6 +116,7 @@ class Feed(QObject):
         sink, self._sink = self._sink, None
         self._feed = self._size = self._last = None
         self._patience.stop()
+        self._fit_later.stop()
         if sink is not None:
             self._counts = sink.counts
             sink.close()

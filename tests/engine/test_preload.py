@@ -96,7 +96,7 @@ def test_numpy_is_whole_before_torch_begins() -> None:
     said = run(
         "import sys\n"
         "from mixer_gui.engine import preload\n"
-        "preload._load_libraries = lambda package, *_: print(package, 'numpy' in sys.modules, 'torch' in sys.modules)\n"
+        "preload.load_libraries = lambda package, *_: print(package, 'numpy' in sys.modules, 'torch' in sys.modules)\n"
         "preload.import_torch()"
     )
     assert said.splitlines() == ["numpy False False", "torch True False"]
