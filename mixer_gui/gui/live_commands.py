@@ -110,7 +110,6 @@ class LiveCommands(QObject):
         bar.record_predictions_asked.connect(self._record_predictions)
         bar.record_video_asked.connect(self._record_video)
         time.timeline.seek_asked.connect(live.seek)
-        time.timeline.may_draw = lambda: self._media.has_charts
         live.changed.connect(self._refresh)
         live.status_changed.connect(self._show_status)
         live.answered.connect(self._take_answer)

@@ -5,7 +5,6 @@ QtMultimedia is imported there, never in the window's thread; after `close` neit
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, Qt, QThread, Signal, Slot
@@ -117,10 +116,8 @@ class MediaWorker(QObject):
         self._stage: _Stage | None = None
         self._thread: QThread | None = None
         self._ending: list[tuple[QThread, _Stage]] = []
-        self._charts: threading.Thread | None = None
 
     def open(self, source: FeedSource) -> None:
-        self._load_charts()
         self._do(lambda stage: stage.the_feed().open(source))
 
     def play(self) -> None:
@@ -193,8 +190,6 @@ class MediaWorker(QObject):
         self.close()
         for thread, _ in self._ending:
             thread.wait(STOP_MS)
-        if self._charts is not None:
-            self._charts.join()
 
     @Slot()
     def _forget_ended(self) -> None:
@@ -215,18 +210,3 @@ class MediaWorker(QObject):
             self._stage.recording_failed.connect(self.recording_failed)
             self._thread.start()
         self._stage.ask(call)
-
-    @property
-    def has_charts(self) -> bool:
-        """Whether what draws the timeline was imported: until then, who needs it would wait for that."""
-        return self._charts is None or not self._charts.is_alive()
-
-    def _load_charts(self) -> None:
-        """Import what draws the timeline before the window needs it; it takes 0.4 s."""
-        if self._charts is None:
-            self._charts = threading.Thread(target=_import_charts, name="charts")
-            self._charts.start()
-
-
-def _import_charts() -> None:
-    from mixer_gui.gui import timeline_plot  # noqa: F401

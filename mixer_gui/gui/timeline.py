@@ -1,6 +1,6 @@
 """The card that shows how probable the top classes were over the last minute or over a video, and seeks in it.
 
-Nothing here loads numpy or pyqtgraph before there is something to draw: they would double the time to the first window.
+Nothing here loads numpy before there is something to draw: it would delay the first window.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.gui.timeline_legend import LINES, TimelineLegend, line_colours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mixer_gui.gui.samples import Sample, Samples, Series
     from mixer_gui.gui.timeline_plot import TimelinePlot
     from mixer_gui.records import Prediction
@@ -77,7 +75,6 @@ class TimelineCard(QWidget):
     def __init__(self, parent: QWidget | None = None, *, gap_s: float = GAP_S) -> None:
         super().__init__(parent)
         self._gap_s = gap_s
-        self.may_draw: Callable[[], bool] = lambda: True  # False while what draws is imported in another thread
         self._samples: Samples | None = None
         self._plot: TimelinePlot | None = None
         self._series: Series | None = None  # what is drawn
@@ -165,7 +162,7 @@ class TimelineCard(QWidget):
         self.legend.show_rows([])
         self.legend.hide()
         if self._plot is not None:
-            self._plot.widget.hide()
+            self._plot.hide()
         self._placeholder.show()
 
     def samples(self) -> tuple[Sample, ...]:
@@ -184,8 +181,7 @@ class TimelineCard(QWidget):
         if self._samples is None or self._samples.newest_s is None or not self.isVisible():
             return
         if self._plot is None:  # making it and drawing in it hold the window for 20 ms each
-            if self.may_draw():
-                self._make_plot()
+            self._make_plot()
             self._redraw.start()
             return
         from mixer_gui.gui.samples import steps
@@ -215,17 +211,17 @@ class TimelineCard(QWidget):
         from mixer_gui.gui.timeline_plot import TimelinePlot
 
         plot = self._plot = TimelinePlot(LINES)
-        plot.widget.hide()
-        self._body.insertWidget(0, plot.widget, 1)
-        plot.viewport.setMouseTracking(True)
-        plot.viewport.installEventFilter(self)
+        plot.hide()
+        self._body.insertWidget(0, plot, 1)
+        plot.setMouseTracking(True)
+        plot.installEventFilter(self)
         self._dress_viewport(plot)
         self._recolour()
 
     def _show_plot(self, plot: TimelinePlot) -> None:
         if self.legend.isHidden():
             self._placeholder.hide()
-            plot.widget.show()
+            plot.show()
             self.legend.show()
             self._body.activate()
 
@@ -282,7 +278,7 @@ class TimelineCard(QWidget):
         self._recolour()
 
     def _dress_viewport(self, plot: TimelinePlot) -> None:
-        plot.viewport.setCursor(Qt.CursorShape.PointingHandCursor if self._is_seekable else Qt.CursorShape.ArrowCursor)
+        plot.setCursor(Qt.CursorShape.PointingHandCursor if self._is_seekable else Qt.CursorShape.ArrowCursor)
 
     # --- events ---
 

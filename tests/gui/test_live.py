@@ -62,7 +62,15 @@ def pause_at(qtbot: QtBot, window: MainWindow, time_s: float) -> None:
     answers: list[float] = []
     window.live.answered.connect(lambda answer, _frame: answers.append(answer.time_s))
     window.live.seek(time_s)
-    qtbot.waitUntil(lambda: bool(answers) and abs(answers[-1] - time_s) < 0.05, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(
+        lambda: (
+            bool(answers)
+            and abs(answers[-1] - time_s) < 0.05
+            and window.live.frame is not None
+            and window.live.frame.time_s == answers[-1]
+        ),
+        timeout=TIMEOUT_MS,
+    )
 
 
 def first_class(window: MainWindow) -> str:
