@@ -21,7 +21,8 @@ from typing import Any
 from mixer_gui.records import MixerGuiError
 
 TICK_MS = 5
-SETTLE_S = 3.0  # from stopping to counting what is left
+SETTLE_S = 35.0  # from stopping to counting what is left: Qt keeps the threads of its pools for 30
+QUIET_S = 4.0  # from the model to the source: what else the program starts by itself has started then
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,11 @@ def _run(arguments: argparse.Namespace) -> None:
         last = now
 
     def begin(_ready: ModelReady) -> None:
-        if not before:
-            before.extend(_threads())
-            QTimer.singleShot(500, open_video)
+        QTimer.singleShot(round(QUIET_S * 1000), open_video)
 
     def open_video() -> None:
         nonlocal last
+        before.extend(_threads())
         last = time.monotonic()
         timer.start()
         live.open(VideoFeed(Path(arguments.video)), Path(arguments.video).name)

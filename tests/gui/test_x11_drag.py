@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from x_server import x_server
 
 from mixer_gui.settings import Settings, SettingsFile
 
@@ -45,21 +46,10 @@ if __name__ == "__main__":
 @pytest.fixture
 def display() -> Iterator[str]:
     """An X server without a screen, on a number that it finds free."""
-    for program in ("Xvfb", "xdotool"):
-        if shutil.which(program) is None:
-            pytest.skip(f"a drag by X11 needs {program}")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x900x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    with os.fdopen(read) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
+    if shutil.which("xdotool") is None:
+        pytest.skip("a drag by X11 needs xdotool")
+    with x_server("1600x900") as name:
+        yield name
 
 
 def test_file_dragged_out_of_another_process_is_classified(

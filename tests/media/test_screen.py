@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from x_server import x_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,21 +21,8 @@ TESTS = Path(__file__).parents[1]
 
 @pytest.fixture
 def display() -> Iterator[str]:
-    """An X server on a number that it finds free."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("capturing a screen without a monitor needs Xvfb")
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x720x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    with os.fdopen(read) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait()
+    with x_server("1280x720") as name:
+        yield name
 
 
 def viewed(display: str, kind: str) -> dict[str, object]:
