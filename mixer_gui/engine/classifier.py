@@ -124,7 +124,9 @@ class Classifier:
         logits, recording = self._run(decoded.network_input.pixels, record, request.name)
         forwarded = time.perf_counter()
         now = self.rank(logits, request.top_k)
-        averaged = average.add(request.model, request.frame.time_s, now.probabilities, request.steady_s)
+        averaged = average.add(
+            (request.model, request.frame.run), request.frame.time_s, now.probabilities, request.steady_s
+        )
         shown = now if averaged is now.probabilities else self.rank(logits, request.top_k, averaged)
         report = None
         if record != Record.NONE:

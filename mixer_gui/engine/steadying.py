@@ -8,7 +8,7 @@ from torch import Tensor
 class RunningAverage:
     """p̄ ← p̄ + (1 - exp(-Δt/τ)) (p - p̄), so that what it shows does not depend on the frame rate.
 
-    It begins anew where time runs backwards (a seek, a loop) and where `key`, what the classes belong to, changes.
+    It begins anew where time runs backwards and where `key` changes: what the classes and the frames belong to.
     """
 
     def __init__(self) -> None:

@@ -28,6 +28,7 @@ class Dropped:
     paths: tuple[Path, ...] = ()
     pictures: tuple[PictureSource, ...] = ()
     video: Path | None = None
+    more_videos: int = 0  # that are not opened
     model: Path | None = None
     hub_page: str = ""
 
@@ -66,7 +67,12 @@ def sort_paths(paths: list[Path]) -> Dropped:
     videos = [path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES]
     models = [path for path in paths if path not in videos and is_model(path)]
     pictures = tuple(path for path in paths if path not in videos and path not in models)
-    return Dropped(paths=pictures, video=videos[0] if videos else None, model=models[0] if models else None)
+    return Dropped(
+        paths=pictures,
+        video=videos[0] if videos else None,
+        more_videos=max(len(videos) - 1, 0),
+        model=models[0] if models else None,
+    )
 
 
 def may_hold_pictures(mime: QMimeData) -> bool:

@@ -111,6 +111,7 @@ class Explorer(QObject):
         self._about = None
         self._predictions.list.set_chosen(index)
         self._shows_evidence = index is not None
+        self._session.ask_class(None)  # what was answered is let go: a frame that stands still is asked again
         self._ask_class_if_shown()
         self._refresh_maps()
 
@@ -152,7 +153,12 @@ class Explorer(QObject):
             self._picture.view.set_picture(None, 0, 0)
             self._picture.view.set_message(current.failure.sentence)
         elif current is None:
-            self._picture.view.set_message(self.tr("Drop a picture here, paste one, or press Ctrl+O to open one."))
+            self._picture.view.set_message(
+                self.tr(
+                    "Drop a picture or a video here, paste a picture, or press Ctrl+O to open one.\n"
+                    "Cameras and the screen are under Live."
+                )
+            )
         self._about = None
         if report is not None:
             self._take_model(report)
@@ -163,19 +169,23 @@ class Explorer(QObject):
         self._ask_patch(self._picture.view.patch)
         self._ask_class_if_shown()
 
-    def show_frame_report(self, answer: FrameReport) -> None:
-        """The newest of a moving picture that is current, whose `report` and `ranking` were set already."""
+    def show_frame_report(self, answer: FrameReport, *, moves: bool) -> None:
+        """The newest of a moving picture that is current, whose `report` and `ranking` were set already.
+
+        While it `moves`, the list keeps its order where classes are about as probable.
+        """
         if answer.report is not None:
             self._take_model(answer.report)
             self._about = answer.about_class
         rows = self._predictions.top_k.value()
-        shown = steady_order(self._order, self.ranking, rows)
+        shown = steady_order(self._order, self.ranking, rows) if moves else self.ranking[:rows]
         self._order = tuple(each.index for each in shown)
         named = revealed(shown, answer.model.names) if self._session.reveals_names else shown
         self._predictions.list.show_predictions(named)
         self._ask_class_if_shown()
         if answer.report is not None:
-            if not self._picture.view.shows(answer.report.seen, answer.report.model.grid):
+            view = self._picture.view
+            if not view.is_dragged and not view.shows(answer.report.seen, answer.report.model.grid):
                 self._refresh_seen()
             self._refresh_maps()
             if answer.about_patch is not None:

@@ -74,6 +74,12 @@ class FileCommands(QObject):
             self.hub_page_opened.emit(dropped.hub_page)
         if dropped.video is not None:
             self.video_opened.emit(dropped.video)
+            if dropped.more_videos:
+                self.complained.emit(
+                    self.tr("One video at a time: “{0}” was opened, {1} more were left out.").format(
+                        dropped.video.name, dropped.more_videos
+                    )
+                )
         if dropped.paths:
             self._worker.find_sources(dropped.paths)
         if dropped.pictures:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QImage
 
-from mixer_gui.gui.drop_area import encode
 from mixer_gui.gui.gallery import LivePicture
+from mixer_gui.gui.live_rates import Rates
 from mixer_gui.gui.live_words import moment_name
 from mixer_gui.records import (
     BytesSource,
@@ -43,23 +42,6 @@ VIEW = "live"
 STEADY_S = 0.1
 RATES_EVERY_MS = 500
 IMAGES_KEPT = 12  # that wait for their reports where the picture keeps step with the maps
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Of the last half second; `latency_ms` from a frame's arrival to the end of the paint that shows its result.
-
-    `lag_ms`: how much older than the picture on screen the frame is that its map was computed from. Counts are since
-    the source was opened.
-    """
-
-    shown_per_s: float
-    classified_per_s: float
-    latency_ms: float | None
-    lag_ms: float
-    seen: int
-    classified: int
-    skipped: int
 
 
 class LiveSession(QObject):
@@ -100,7 +82,9 @@ class LiveSession(QObject):
         self._had_to_wait = False
         self._is_blocked = False  # the model cannot run
         self._is_gone = False  # the source was closed, which is told before why
+        self._awaits_source = False  # what comes until the source opens is of the one before
         self._asks_again = False  # of the same frame, once the answer under way has come
+        self._answered: LiveFrame | None = None  # the frame of the last answer
         self._images: OrderedDict[int, tuple[LiveFrame, QImage]] = OrderedDict()
         self._size = QSize()
         self._classified = 0
@@ -136,6 +120,7 @@ class LiveSession(QObject):
         self.source, self.status = source, FeedStatus(source, FeedState.OPENING)
         self.picture = LivePicture(VIEW, FrameSource(name, 0.0))
         self._is_blocked = self.is_held = False
+        self._awaits_source = True
         self._classified = self._shown_count = 0
         self._ticks = (0, 0, time.monotonic())
         self._size = QSize()
@@ -174,11 +159,9 @@ class LiveSession(QObject):
 
     def resume(self) -> None:
         """Go on where the source is."""
-        if self.picture is not None and self.is_held:
-            self.is_held = False
+        if self.is_held:
             self._media.play()
-            self._session.show_live(self.picture)
-            self.changed.emit()
+            self._let_go()
 
     def toggle(self) -> None:
         """What the space bar does."""
@@ -195,18 +178,23 @@ class LiveSession(QObject):
 
     def seek(self, position_s: float) -> None:
         """Go to a moment of a video and show its frame, also where another picture was shown."""
-        if self.picture is not None and self.status.can_seek:
-            if self.is_held:
-                self.is_held = False
-                self._session.show_live(self.picture)
-                self.changed.emit()
+        if self.status.can_seek:
+            self._let_go()
             self._media.seek(position_s)
 
     def step(self, frames: int) -> None:
-        """One frame on, or back; a video that plays is paused."""
-        if self.picture is not None and self.status.can_seek:
+        """One frame on, or back, also where another picture was shown; a video that plays is paused."""
+        if self.status.can_seek:
             self._media.pause()
+            self._let_go()
             self._media.step(frames)
+
+    def _let_go(self) -> None:
+        """Show the moving picture again, and classify what comes of it."""
+        if self.picture is not None and self.is_held:
+            self.is_held = False
+            self._session.show_live(self.picture)
+            self.changed.emit()
 
     # --- frames ---
 
@@ -217,7 +205,7 @@ class LiveSession(QObject):
     @Slot()
     def _take_frame(self) -> None:
         """Have the newest frame classified, unless an answer is awaited: then it waits to be taken, or replaced."""
-        if self._asked is None and not self._is_blocked and self.is_open:
+        if self._asked is None and not self._is_blocked and not self._awaits_source and self.is_open:
             frame = self._media.take_frame()
             if frame is not None and not self.is_held:
                 self._ask(frame)
@@ -249,10 +237,13 @@ class LiveSession(QObject):
     @Slot()
     def _ask_again(self) -> None:
         """Something else is wanted of the frame: it may be the last one for long, where the source stands still."""
+        if self.status.state == FeedState.PLAYING and not self._is_blocked:
+            return  # the next frame comes at once, and is asked so
         if self._asked is not None:
             self._asks_again = True
         elif self.frame is not None and not self.is_held and not self._is_blocked:
-            self._ask(self.frame)
+            answered = self._answered  # its image may be still to come
+            self._ask(self.frame if answered is None or answered.number < self.frame.number else answered)
 
     @Slot(object)
     def _take_answer(self, answer: FrameReport) -> None:
@@ -275,7 +266,7 @@ class LiveSession(QObject):
             self._ask_again()
 
     def _apply(self, picture: LivePicture, answer: FrameReport, frame: LiveFrame) -> None:
-        picture.failure, picture.ranking = None, answer.predictions
+        picture.failure, picture.ranking, self._answered = None, answer.predictions, frame
         if answer.report is not None:
             picture.report, self._mapped = answer.report, frame
         if not self._is_current:
@@ -283,22 +274,24 @@ class LiveSession(QObject):
         if self.keeps_step:
             self._show_in_step(frame)
         self._to_paint = frame.arrived_s
-        self._explorer.show_frame_report(answer)
+        self._explorer.show_frame_report(answer, moves=self.status.state == FeedState.PLAYING)
         self._view.update()
         self.answered.emit(answer, frame)
 
     @Slot()
     def _take_image(self) -> None:
+        if self._awaits_source:
+            return
         taken = self._media.take_image()
         if taken is None or self.picture is None or self.is_held:
             return
         frame, image = taken
-        if self.keeps_step and not self._is_blocked:
+        if not self.keeps_step:
+            self._images.clear()
+        if self.keeps_step and not self._is_blocked and self.frame is not None and frame is not self._answered:
             self._images[frame.number] = (frame, image)
             while len(self._images) > IMAGES_KEPT:
                 self._images.popitem(last=False)
-            if self.frame is None:
-                self._show(frame, image)
         else:
             self._show(frame, image)
 
@@ -328,9 +321,9 @@ class LiveSession(QObject):
     def _keep(self, frame: LiveFrame) -> None:
         """A frame becomes a picture of the strip."""
         height, width = frame.pixels.shape[:2]
-        image = QImage(frame.pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-        name = "" if self.picture is None else self.picture.source.name
-        self._session.add([BytesSource(moment_name(name, self.source, frame.time_s), encode(image))])
+        content = b"".join((b"P6 %d %d 255\n" % (width, height), frame.pixels.data))  # PPM: no more than a copy
+        name, framing = ("", None) if self.picture is None else (self.picture.source.name, self.picture.framing)
+        self._session.add([BytesSource(moment_name(name, self.source, frame.time_s), content)], framing)
 
     # --- what happens to the source ---
 
@@ -338,8 +331,11 @@ class LiveSession(QObject):
     def _take_status(self, status: FeedStatus) -> None:
         self._is_gone = status.state == FeedState.CLOSED
         if self.picture is not None and status.source == self.source:
-            self.status = status
+            self._awaits_source = self._awaits_source and status.state != FeedState.OPENING
+            was_moving, self.status = self.status.state == FeedState.PLAYING, status
             self.status_changed.emit(status)
+            if was_moving and status.state in (FeedState.PAUSED, FeedState.ENDED):
+                self._ask_again()  # by itself, and with its maps
 
     @Slot(object)
     def _take_feed_failure(self, failure: FeedFailure) -> None:
@@ -391,9 +387,13 @@ class LiveSession(QObject):
 
     def _forget(self) -> None:
         """Let go of the source; who calls says what comes instead."""
+        if self.picture is not None:
+            self.picture.frame = None  # commands that can be undone keep the picture
         self._timer.stop()
         self._worker.cancel(VIEW)
-        self.picture, self.source, self.frame, self._asked, self._mapped = None, None, None, None, None
+        self.picture, self.source, self.frame, self._asked = None, None, None, None
+        self._mapped = self._answered = None
+        self._asks_again = False
         self._images.clear()
         self._latencies.clear()
         self._to_paint = None

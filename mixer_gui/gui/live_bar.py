@@ -246,7 +246,7 @@ class LiveBar(QWidget):
     def _button(self, drawing: Drawing, text: str) -> QToolButton:
         button = QToolButton()
         button.setIconSize(QSize(ICON, ICON))
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._label(button, text, drawing)
         return button
 

@@ -23,11 +23,13 @@ from mixer_gui.records import (
     VIDEO_SUFFIXES,
     Camera,
     CameraFeed,
+    CheckpointInfo,
     Devices,
     FeedSource,
     FeedState,
     FeedStatus,
     FrameReport,
+    Framing,
     LiveFrame,
     Rect,
     ScreenFeed,
@@ -69,8 +71,11 @@ class LiveCommands(QObject):
         self._media, self._session, self._window = media, session, parent
         self._camera = CameraFeed(settings.camera, settings.camera_size, settings.camera_mirrored)
         self._devices = Devices()
+        self._has_looked = False  # for devices
         self._picker: ScreenPicker | None = None
         self._video_path: Path | None = None
+        self._of: tuple[CheckpointInfo, Framing | None] | None = None  # the last answer's
+        self._logged: LiveFrame | None = None  # the frame that was written last
         self._begun: tuple[FeedSource | None, float | None] | None = None  # what the timeline shows
         live.steady_s, live.maps_every = settings.steady_s, settings.maps_every
 
@@ -115,7 +120,7 @@ class LiveCommands(QObject):
         live.answered.connect(self._take_answer)
         live.shown.connect(self._show_position)
         live.rates_changed.connect(status.show_rates)
-        live.complained.connect(self.complained)
+        live.complained.connect(self._complain)
         self.log.failed.connect(self._lose_log)
         self._media.devices_changed.connect(self._take_devices)
         self._media.recorded.connect(self._tell_recorded)
@@ -152,6 +157,9 @@ class LiveCommands(QObject):
         self.complained.emit("")
         self._stop_recordings()
         self._begun = None
+        bar = self._picture.live_bar  # what is chosen there outlives the source, and its thread
+        self._media.set_speed(bar.speed.currentData())
+        self._media.set_loop(bar.loop.isChecked())
         self.live.open(source, name)
 
     def _choose_video(self) -> None:
@@ -186,10 +194,10 @@ class LiveCommands(QObject):
     def _take_part(self, rectangle: Rect | None) -> None:
         screen = self._window.screen().name()
         self._window.show()  # before the picker is gone: the program ends with its last window
-        if self._picker is not None:
-            self._picker.close()
-            self._picker.deleteLater()
-            self._picker = None
+        picker, self._picker = self._picker, None
+        if picker is not None:
+            picker.close()
+            picker.deleteLater()
         if rectangle is not None:
             self._open(ScreenFeed(screen, rectangle), self.tr("Part of the screen"))
 
@@ -197,7 +205,7 @@ class LiveCommands(QObject):
 
     @Slot(object)
     def _take_devices(self, devices: Devices) -> None:
-        self._devices = devices
+        self._devices, self._has_looked = devices, True
         self._fill_menus()
         if not self.live.is_open:
             self._media.close()  # no thread while nothing is watched
@@ -213,7 +221,9 @@ class LiveCommands(QObject):
             action = actions.cameras.addAction(menu_text(camera.name), partial(self.open_camera, feed, camera.name))
             action.setCheckable(True)
             action.setChecked(isinstance(self.live.source, CameraFeed) and is_chosen)
-        if not devices.cameras:
+        if not devices.cameras and self._has_looked:
+            actions.cameras.addAction(self.tr("No camera was found: plug one in")).setEnabled(False)
+        elif not devices.cameras:
             actions.cameras.addAction(
                 self.tr("Turn On the Camera"), partial(self.open_camera, self._camera, self.tr("Camera"))
             )
@@ -225,7 +235,8 @@ class LiveCommands(QObject):
             action.setCheckable(True)
             action.setChecked(size == self._camera.size)
         self._fill(actions.screens, devices.screens or tuple(each.name() for each in QGuiApplication.screens()), True)
-        self._fill(actions.windows, devices.windows, False)
+        own = (self._window.windowTitle(), f"Window {int(self._window.winId()):#x}")
+        self._fill(actions.windows, tuple(each for each in devices.windows if each not in own), False)
 
     def _fill(self, menu: QMenu, names: tuple[str, ...], are_screens: bool) -> None:
         menu.clear()
@@ -296,8 +307,20 @@ class LiveCommands(QObject):
         self._picture.live_bar.show_status(status, name)
         begun = (status.source, status.duration_s)
         if self.live.is_open and status.state != FeedState.OPENING and begun != self._begun:
-            self._begun = begun
+            was_begun, self._begun = self._begun is not None, begun
+            known = self._time.timeline.samples() if was_begun else ()  # it is shorter than it said
             self._time.timeline.begin(status.duration_s, seekable=status.can_seek)
+            for each in known:
+                self._time.timeline.add(each.time_s, each.predictions)
+            if self.live.frame is not None:
+                self._time.timeline.set_position(self.live.frame.time_s)
+
+    @Slot(str)
+    def _complain(self, sentence: str) -> None:
+        """In the message line, and, where nothing else is there, in the place of the picture: it has room for all."""
+        self.complained.emit(sentence)
+        if self._session.current is None:
+            self._picture.view.set_message(sentence)
 
     @Slot(object)
     def _show_position(self, frame: LiveFrame) -> None:
@@ -308,8 +331,15 @@ class LiveCommands(QObject):
     def _take_answer(self, answer: FrameReport, frame: LiveFrame) -> None:
         reveals = self._session.reveals_names
         shown = revealed(answer.predictions, answer.model.names) if reveals else answer.predictions
+        framing = self.live.picture.framing if self.live.picture is not None else None
+        if self._of is None or self._of[0] is not answer.model or self._of[1] != framing:
+            if self._of is not None and self._of != (answer.model, framing):
+                self._begun = None  # what was said of another part, or by another model, is no curve with this
+                self._show_status(self.live.status)
+            self._of = (answer.model, framing)
         self._time.timeline.add(answer.time_s, shown)
-        if self.log.is_open:
+        if self.log.is_open and frame is not self._logged:  # which is classified again for each patch pointed at
+            self._logged = frame
             self.log.add(answer, shown[:LOGGED])
         if self.is_recording_video:
             view = self._picture.view
@@ -330,12 +360,12 @@ class LiveCommands(QObject):
         self._show_recordings()
 
     def start_log(self, path: Path) -> None:
+        self._logged = None
         self.log.start(path)
         self._show_recordings()
 
     def _stop_log(self) -> None:
-        if self.log.is_open:
-            self.log.stop()
+        if self.log.stop():
             self.told.emit(self.tr("Saved {0}").format(self.log.path))
 
     @Slot(bool)
@@ -367,6 +397,7 @@ class LiveCommands(QObject):
     def _stop_recordings(self) -> None:
         self._stop_log()
         self._stop_video()
+        self._logged = None
         self._show_recordings()
 
     @Slot(str)

@@ -56,7 +56,7 @@ class _Stage(QObject):
         if self.feed is None:
             load_libraries("PySide6", "Qt/lib", tuple(f"lib{name}.*" for name in MEDIA_LIBRARIES))
             load_libraries("PySide6", "Qt/plugins/multimedia", ("libffmpegmediaplugin.*",))
-            load_libraries("PySide6", ".", ("QtMultimedia.*",))
+            load_libraries("PySide6", ".", ("QtMultimedia.*so", "QtMultimedia.pyd"))
             from mixer_gui.media.feed import Feed
 
             self.feed = Feed()
@@ -152,7 +152,8 @@ class MediaWorker(QObject):
         self._do(lambda stage: stage.the_recorder().add(paint(), time_s))
 
     def stop_recording(self) -> None:
-        self._do(lambda stage: stage.the_recorder().stop())
+        if self._stage is not None:  # else it was finished by `close`, and no thread is wanted for it
+            self._do(lambda stage: stage.the_recorder().stop())
 
     def take_frame(self) -> LiveFrame | None:
         """The newest frame, once; None where there is none that was not taken."""

@@ -5,7 +5,7 @@ Shows what it is told to show and says where the pointer is; knows no model, req
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -139,8 +139,17 @@ class PictureView(QWidget):
     def shows(self, seen: Rect, grid: PatchGrid) -> bool:
         return (seen, grid) == (self._seen, self._grid)
 
+    @property
+    def is_dragged(self) -> bool:
+        """Whether the user is moving the rectangle just now."""
+        return self._drag is not None
+
     def set_overlay(self, overlay: Overlay | None) -> None:
-        self._overlay = overlay
+        """What is drawn over the picture; while the rectangle is dragged, what comes back if that is given up."""
+        if self._drag is not None:
+            self._drag = replace(self._drag, overlay=overlay)
+        else:
+            self._overlay = overlay
         self.update()
 
     def set_opacity(self, opacity: float) -> None:

@@ -59,15 +59,17 @@ class PredictionLog(QObject):
         except OSError as error:
             self._give_up(self.path, error)
 
-    def stop(self) -> None:
-        """Finish the file. Idempotent."""
+    def stop(self) -> bool:
+        """Finish the file; False where there was none, or `failed` says why it is not complete. Idempotent."""
         file, self._file = self._file, None
         if file is None or self.path is None:
-            return
+            return False
         try:
             file.close()
         except OSError as error:
             self._give_up(self.path, error)
+            return False
+        return True
 
     def _flush(self) -> None:
         if self._file is not None:

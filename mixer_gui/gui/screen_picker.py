@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QScreen
+from PySide6.QtGui import QCloseEvent, QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QScreen
 from PySide6.QtWidgets import QWidget
 
 from mixer_gui.records import Rect
@@ -82,6 +82,11 @@ class ScreenPicker(QWidget):
                 self.update()
             else:
                 self.picked.emit(rectangle)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """However it is closed, somebody waits for an answer; after another one this one says nothing new."""
+        super().closeEvent(event)
+        self.picked.emit(None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:

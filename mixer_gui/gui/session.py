@@ -85,15 +85,18 @@ class Session(QObject):
 
     # --- commands ---
 
-    def add(self, sources: list[PictureSource]) -> None:
-        """Put pictures into the strip, show the first, classify all; one that is there already is shown again."""
+    def add(self, sources: list[PictureSource], framing: Framing | None = None) -> None:
+        """Put pictures into the strip, show the first, classify all; one that is there already is shown again.
+
+        `framing`: of new ones; None is the checkpoint's own.
+        """
         known = {each.source: each for each in self.gallery.pictures if not isinstance(each.source, BytesSource)}
         new: list[Picture] = []
         named: list[Picture] = []
         for source in sources:
             picture = None if isinstance(source, BytesSource) else known.get(source)
             if picture is None:
-                picture = Picture(f"picture-{next(self._views)}", source)
+                picture = Picture(f"picture-{next(self._views)}", source, framing or Framing())
                 new.append(picture)
                 if not isinstance(source, BytesSource):
                     known[source] = picture

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QToolButton, QWi
 
 from mixer_gui.gui.download_meter import DownloadArea
 from mixer_gui.gui.labels import ElidedLabel
-from mixer_gui.gui.live import Rates
+from mixer_gui.gui.live_rates import Rates
 from mixer_gui.records import DeviceInfo, Progress, Timings
 
 LAG_SHOWN_MS = 50.0  # shorter is not seen

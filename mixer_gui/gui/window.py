@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, QEvent, QModelIndex, QObject, Qt, QTimer, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QUndoStack
 from PySide6.QtWidgets import (
     QApplication,
@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
         self.picture.strip.removal_asked.connect(self._remove_current)
         self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
         self.undo_stack.undoTextChanged.connect(self._name_undo)
+        self.undo_stack.indexChanged.connect(self._refresh)
         self._name_undo("")
         session.current_changed.connect(self._refresh)
         session.report_changed.connect(self._refresh)
@@ -251,20 +252,17 @@ class MainWindow(QMainWindow):
             notices.append(self.tr("The network sees another part than its checkpoint's own preprocessing gives it."))
         self.picture.set_notice("\n".join(notices))
         self.status.show_timings(report.timings_ms if report else None)
-        for action in (
-            self.actions_.copy,
-            self.actions_.save_map,
-            self.actions_.show_layer,
-            self.actions_.show_evidence,
-        ):
+        for action in (self.actions_.copy, self.actions_.save_map):
             action.setEnabled(report is not None)
+        for action in (self.actions_.show_layer, self.actions_.show_evidence):
+            action.setEnabled(report is not None or isinstance(current, LivePicture))
         is_still = current is not None and not isinstance(current, LivePicture)
         for action in (self.actions_.remove, self.actions_.clear, self.actions_.reload):
             action.setEnabled(is_still)
         self.actions_.export.setEnabled(self.session.gallery.rowCount() > 0)
         row = -1 if current is None else self.session.gallery.row(current)
-        if row >= 0 and self.picture.strip.currentIndex().row() != row:
-            self.picture.strip.setCurrentIndex(self.session.gallery.index(row))
+        if self.picture.strip.currentIndex().row() != row:  # -1: a moving picture, which is in no strip
+            self.picture.strip.setCurrentIndex(self.session.gallery.index(row) if row >= 0 else QModelIndex())
         self._refresh_activity()
 
     @Slot(object)
@@ -321,7 +319,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _remove_current(self) -> None:
         current = self.session.current
-        if current is not None:
+        if current is not None and not isinstance(current, LivePicture):
             text = self.tr("removal of {0}").format(menu_text(current.source.name))
             self.undo_stack.push(RemovePictures(self.session, (current,), text))
 

@@ -79,6 +79,9 @@ class VideoRecorder(QObject):
         `size` in pixels, made even by dropping a row or column: most codecs need that. `rate`: about how many frames a
         second will come. `started`, or `failed`, follows at once.
         """
+        if self._recorder is not None and self._is_stopping:
+            self.failed.emit(self.tr("The recording before is still being written. Try again in a moment."))
+            return
         if self._recorder is not None:
             raise RuntimeError("one recording at a time")
         self._path = path.absolute()

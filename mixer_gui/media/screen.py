@@ -83,6 +83,10 @@ class CaptureSource(LiveSource):
             self._session = None
         self.deleteLater()
 
+    def began(self) -> None:
+        super().began()
+        self._rest()
+
     def play(self) -> None:
         super().play()
         if self._capture is not None:
@@ -90,6 +94,9 @@ class CaptureSource(LiveSource):
 
     def pause(self) -> None:
         super().pause()
+        self._rest()
+
+    def _rest(self) -> None:
         if self._capture is not None and self.state is FeedState.PAUSED:
             self._capture.setActive(False)
 

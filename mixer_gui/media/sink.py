@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_runs = count(1)
 
 
 class Newest(Generic[T]):
@@ -59,6 +62,7 @@ class Arrival:
     number: int
     time_s: float
     arrived_s: float
+    run: int
 
 
 class FrameSink(QObject):
@@ -89,6 +93,7 @@ class FrameSink(QObject):
         self._waiting: Arrival | None = None
         self._is_posted = False
         self._is_closed = False
+        self._run = next(_runs)
         # A bound slot, so queued from the decoder's thread; called there, stopping a player would wait for ever.
         self.video_sink.videoFrameChanged.connect(self._arrive)
         self._due.connect(self._convert, Qt.ConnectionType.QueuedConnection)
@@ -106,13 +111,17 @@ class FrameSink(QObject):
         if self.came is not None and frame.isValid():  # an empty one comes at the end of a video
             self.came(frame, time.monotonic())
 
+    def begin_run(self) -> None:
+        """What is taken from now on does not follow what was taken before."""
+        self._run = next(_runs)
+
     def take(self, frame: QVideoFrame, *, time_s: float, arrived_s: float) -> None:
         """Convert this frame as soon as what has arrived already was looked at, unless a newer one is taken first."""
         if self._is_closed:
             return
         seen, skipped = self.counts.seen + 1, self.counts.skipped + (self._waiting is not None)
         self.counts = FrameCounts(seen, skipped)
-        self._waiting = Arrival(frame, seen, time_s, arrived_s)
+        self._waiting = Arrival(frame, seen, time_s, arrived_s, self._run)
         if not self._is_posted:
             self._is_posted = True
             self._due.emit()
@@ -130,7 +139,7 @@ class FrameSink(QObject):
             log.warning("frame %d: %s", arrival.number, error)
             return
         self.refusal = ""
-        self._deliver(LiveFrame(arrival.number, pixels, arrival.time_s, arrival.arrived_s))
+        self._deliver(LiveFrame(arrival.number, pixels, arrival.time_s, arrival.arrived_s, arrival.run))
 
     def _pixels(self, frame: QVideoFrame) -> NDArray[np.uint8]:
         pixels = upright_pixels(frame, rectangle=self._rectangle)

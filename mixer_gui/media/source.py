@@ -75,6 +75,7 @@ class LiveSource(Source):
         super().__init__(sink)
         self._opened_s = time.monotonic()
         self._due_s = 0.0
+        self._runs = True
 
     def frame_came(self, frame: QVideoFrame, arrived_s: float) -> None:
         if self.state not in (FeedState.OPENING, FeedState.PLAYING):
@@ -84,10 +85,16 @@ class LiveSource(Source):
         self._due_s = max(self._due_s, arrived_s - self.frame_interval_s) + self.frame_interval_s
         self.sink.take(frame, time_s=arrived_s - self._opened_s, arrived_s=arrived_s)
 
+    def began(self) -> None:
+        self.become(FeedState.PLAYING if self._runs else FeedState.PAUSED)
+
     def play(self) -> None:
+        self._runs = True
         if self.state is FeedState.PAUSED:
             self.become(FeedState.PLAYING)
 
     def pause(self) -> None:
+        """Before its first frame: once that has come."""
+        self._runs = False
         if self.state is FeedState.PLAYING:
             self.become(FeedState.PAUSED)

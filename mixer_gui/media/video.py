@@ -168,6 +168,8 @@ class VideoSource(Source):
 
     def _show(self, frame: QVideoFrame, arrived_s: float) -> None:
         assert self._player is not None
+        if self._goal is not None and not self._goal.direction:
+            self.sink.begin_run()
         self._goal = self._held = None
         self._settle.stop()
         self._has_run = True
@@ -342,8 +344,10 @@ class VideoSource(Source):
             )
         elif self._player.hasAudio():
             sentence = self._say(
-                "The pictures of “{0}” end after {1:.1f} of {2:.1f} seconds: the file seems to be cut short, "
-                "or its sound goes on longer. What came before can be played.",
+                self.tr(
+                    "The pictures of “{0}” end after {1:.1f} of {2:.1f} seconds: the file seems to be cut short, "
+                    "or its sound goes on longer. What came before can be played."
+                ),
                 position_s,
             )
         else:

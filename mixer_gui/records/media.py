@@ -129,13 +129,14 @@ class LiveFrame:
 
     `pixels`: uint8 (height, width, 3), sRGB, contiguous, read-only. `number` counts what the source delivered, from 1
     on. `time_s` is the position in a video, else seconds since the source was opened; `arrived_s` is
-    `time.monotonic()` when it came.
+    `time.monotonic()` when it came. Frames of one `run` follow each other: another source, or a seek, begins another.
     """
 
     number: int
     pixels: NDArray[np.uint8]
     time_s: float
     arrived_s: float
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,14 @@ def test_ranking_goes_by_the_average_and_the_report_by_the_frame(run: Running) -
         assert raw.get(shown.index, now) == pytest.approx(now)
 
 
+def test_the_average_begins_anew_with_another_run_of_frames(run: Running) -> None:
+    for number, pixels in enumerate((coffee(), rocket()), 1):
+        frame = replace(live_frame(pixels, 0.1 * number), run=number)
+        run.pipeline.submit_frame(replace(frame_request(number, frame), steady_s=10.0))
+        run.wait_for(FrameReport, number)
+    assert "projectile" in run.wait_for(FrameReport, 2)[1].predictions[0].label
+
+
 def test_without_maps_only_the_ranking_is_computed(run: Running) -> None:
     run.pipeline.submit_frame(replace(frame_request(1, live_frame(coffee())), maps=False, about_class=3))
     answer = run.wait_for(FrameReport)[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from clips import cut_short, two_photographs, write_clip
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 
 from mixer_gui.gui.gallery import LivePicture
@@ -78,7 +79,11 @@ def first_class(window: MainWindow) -> str:
 
 
 def thread_names() -> list[str]:
-    return [(each / "comm").read_text().strip() for each in Path("/proc/self/task").iterdir()]
+    names = []
+    for each in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has just ended
+            names.append((each / "comm").read_text().strip())
+    return names
 
 
 def test_a_dropped_video_is_classified_and_its_cuts_are_in_the_timeline(
@@ -374,9 +379,266 @@ def test_in_step_the_picture_is_the_one_that_its_map_is_of(qtbot: QtBot, window:
     assert all(of_map - 2 <= shown <= of_map for shown, of_map in pairs[2:])
 
 
+def test_in_step_a_paused_picture_is_the_one_that_was_sought(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    window.actions_.live.keep_step.setChecked(True)
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    for time_s in (0.5, 1.5, 2.5):
+        pause_at(qtbot, window, time_s)
+    window.actions_.live.keep_step.setChecked(False)
+    pause_at(qtbot, window, 0.5)
+    assert not window.live._images
+
+
+def test_a_paused_video_has_the_map_and_the_prediction_of_its_own_frame(
+    qtbot: QtBot, window: MainWindow, clip: Path
+) -> None:
+    window.live.maps_every, window.live.steady_s = 8, 1.0
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window, 11)
+    window.picture.live_bar.pause_asked.emit()
+    qtbot.waitUntil(lambda: window.live.status.state == FeedState.PAUSED, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(
+        lambda: window.live._asked is None and window.live._mapped is window.live.frame is not None, timeout=TIMEOUT_MS
+    )
+    current = window.session.current
+    assert isinstance(current, LivePicture)
+    assert current.report is not None
+    assert current.ranking == current.report.predictions[:20]
+
+
+def test_stepping_goes_on_from_a_frozen_frame(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    window.live.freeze()
+    qtbot.waitUntil(lambda: window.live.status.state == FeedState.PAUSED, timeout=TIMEOUT_MS)
+    before = window.live.frame
+    window.picture.live_bar.step_asked.emit(1)
+    qtbot.waitUntil(lambda: window.live.frame is not before, timeout=TIMEOUT_MS)
+    assert isinstance(window.session.current, LivePicture)
+
+
+def test_frames_of_the_source_before_are_not_taken_for_the_new_ones(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    window.live._is_blocked = True  # so that a frame waits to be taken, as while an answer is awaited
+    stage = window.live._media._stage
+    assert stage is not None
+    feed = stage.feed
+    assert feed is not None
+    qtbot.waitUntil(lambda: feed._frames._item is not None, timeout=TIMEOUT_MS)
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("this is no video")
+    window.live_commands.open_video(broken)
+    window.live._take_frame()
+    assert window.live._asked is None
+    qtbot.waitUntil(lambda: "broken.mp4" in window._message.whole, timeout=TIMEOUT_MS)
+    assert window.session.gallery.rowCount() == 0
+
+
+def test_the_average_does_not_reach_over_to_another_source(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    other = write_clip(tmp_path / "rocket.mkv", two_photographs()[1:], seconds_each=1.0, rate=30)
+    window.live.steady_s = 1.0
+    play(qtbot, window, clip)
+    pause_at(qtbot, window, 0.0)
+    answers: list[str] = []
+    window.live.answered.connect(lambda answer, _frame: answers.append(answer.predictions[0].label))
+    window.live_commands.open_video(other)
+    qtbot.waitUntil(lambda: len(answers) > 2, timeout=TIMEOUT_MS)
+    assert all("projectile" in each for each in answers)
+
+
+def test_speed_and_loop_are_those_of_the_bar_after_a_stop(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    play(qtbot, window, clip)
+    bar = window.picture.live_bar
+    bar.loop.click()
+    bar.speed.setCurrentIndex(bar.speed.findData(2.0))
+    window.live.close()
+    play(qtbot, window, clip)
+    stage = window.live._media._stage
+    assert stage is not None
+    assert stage.feed is not None
+    assert (stage.feed._loops, stage.feed._speed) == (True, 2.0)
+
+
+def test_what_was_said_of_a_video_cut_short_stays_in_the_timeline(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    play(qtbot, window, cut_short(clip, tmp_path / "short.mkv", 0.5), until=FeedState.ENDED)
+    assert len(window.time.timeline.samples()) > 3
+
+
+def test_another_model_begins_another_timeline(
+    qtbot: QtBot, window: MainWindow, clip: Path, tiny_checkpoint: Callable[..., Path]
+) -> None:
+    play(qtbot, window, clip)
+    pause_at(qtbot, window, 2.5)
+    assert len(window.time.timeline.samples()) > 1
+    window.models.open(tiny_checkpoint())
+    qtbot.waitUntil(lambda: len(window.time.timeline.samples()) == 1, timeout=TIMEOUT_MS)
+
+
+def test_a_frame_is_written_once_whatever_is_asked_about_it(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    play(qtbot, window, clip)
+    pause_at(qtbot, window, 0.5)
+    window.live_commands.start_log(tmp_path / "predictions.csv")
+    answers: list[object] = []
+    window.live.answered.connect(lambda answer, _frame: answers.append(answer))
+    for patch in (3, 4, 5):
+        count = len(answers)
+        window.picture.view._pin(patch)
+        qtbot.waitUntil(lambda count=count: len(answers) > count, timeout=TIMEOUT_MS)  # type: ignore[misc]
+    window.actions_.live.record_predictions.trigger()
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 6
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full is needed")
+def test_a_log_that_could_not_be_finished_is_not_called_saved(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    told: list[str] = []
+    window.live_commands.told.connect(told.append)
+    log = window.live_commands.log
+    window.live_commands.start_log(tmp_path / "predictions.csv")
+    assert log._file is not None
+    log._file.close()
+    log._file = Path("/dev/full").open("w")  # noqa: SIM115 - the log closes it
+    log._flushed = float("inf")
+    wait_for_frames(qtbot, window)
+    window.actions_.live.record_predictions.trigger()
+    assert "could not be written" in window._message.whole
+    assert not told
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted by /proc")
+def test_stopping_while_a_video_is_recorded_finishes_it_and_leaves_no_thread(
+    qtbot: QtBot, window: MainWindow, clip: Path, tmp_path: Path
+) -> None:
+    told: list[str] = []
+    window.live_commands.told.connect(told.append)
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    window.live_commands.start_video(tmp_path / "annotated.mp4")
+    wait_for_frames(qtbot, window)
+    window.live.close()
+    qtbot.waitUntil(lambda: bool(told) and "media" not in thread_names(), timeout=TIMEOUT_MS)
+
+
+def test_a_closed_source_lets_go_of_its_frames_though_its_crop_can_be_undone(
+    qtbot: QtBot, window: MainWindow, clip: Path
+) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    picture = window.session.current
+    assert picture is not None
+    window._change_framing(Framing(FramingKind.SQUASH))
+    window.live.close()
+    assert picture.frame is None
+    window.undo_stack.undo()
+
+
+def test_the_window_comes_back_however_choosing_a_part_of_the_screen_ends(window: MainWindow) -> None:
+    window.hide()
+    window.live_commands._show_picker()
+    picker = window.live_commands._picker
+    assert picker is not None
+    picker.close()  # as the desktop does, at Alt+F4
+    assert window.isVisible()
+    assert window.live_commands._picker is None
+    assert not window.live.is_open
+
+
 def test_pasted_picture_data_can_be_encoded() -> None:
     from mixer_gui.gui.drop_area import encode
 
     image = QImage(6, 4, QImage.Format.Format_RGB888)
     image.fill(0x336699)
     assert QImage.fromData(encode(image)).pixelColor(3, 2).name() == "#336699"
+
+
+def test_deleting_in_the_strip_while_a_video_plays_does_not_touch_the_video(
+    qtbot: QtBot, window: MainWindow, clip: Path
+) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    window.live.freeze()
+    qtbot.waitUntil(lambda: window.session.gallery.rowCount() == 1 and window.session.waiting == 0, timeout=TIMEOUT_MS)
+    window.live.resume()
+    assert not window.picture.strip.currentIndex().isValid()  # so that the picture can be chosen again by a click
+    qtbot.keyClick(window.picture.strip, Qt.Key.Key_Delete)
+    assert isinstance(window.session.current, LivePicture)
+    assert window.session.gallery.rowCount() == 1
+    wait_for_frames(qtbot, window)
+    window.picture.strip.setCurrentIndex(window.session.gallery.index(0))
+    assert window.session.current is window.session.gallery.picture(0)
+    assert window.live.is_held
+
+
+def test_a_frozen_frame_keeps_the_crop(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    play(qtbot, window, clip)
+    pause_at(qtbot, window, 0.5)
+    window._change_framing(Framing(FramingKind.SQUASH))
+    live = window.session.current
+    assert live is not None
+    qtbot.waitUntil(
+        lambda: live.report is not None and live.report.framing.kind == FramingKind.SQUASH, timeout=TIMEOUT_MS
+    )
+    assert "another part" in window.picture.notice.text()
+    window.live.freeze()
+    qtbot.waitUntil(lambda: window.session.gallery.rowCount() == 1 and window.session.waiting == 0, timeout=TIMEOUT_MS)
+    frozen = window.session.current
+    assert frozen is not None
+    assert frozen.report is not None
+    assert live.report is not None
+    assert frozen.report.framing == live.report.framing
+    assert frozen.report.predictions[0] == live.report.predictions[0]
+
+
+def test_the_rectangle_can_be_dragged_while_the_video_plays(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    play(qtbot, window, clip)
+    wait_for_frames(qtbot, window)
+    window.explorer._use_framing(FramingKind.RECTANGLE)
+    current = window.session.current
+    assert current is not None
+    qtbot.waitUntil(
+        lambda: current.report is not None and current.report.framing.kind == FramingKind.RECTANGLE,
+        timeout=TIMEOUT_MS,
+    )
+    view = window.picture.view
+    before = current.framing.rectangle
+    assert before is not None
+    centre = view.placement().to_screen(before).center().toPoint()
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=centre)
+    qtbot.mouseMove(view, centre + QPoint(25, 0))
+    answers: list[object] = []
+    window.live.answered.connect(lambda answer, _frame: answers.append(answer))
+    qtbot.waitUntil(lambda: len(answers) >= 2 or window.live.status.state == FeedState.ENDED, timeout=TIMEOUT_MS)
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=centre + QPoint(25, 0))
+    after = current.framing.rectangle
+    assert after is not None
+    assert after.left > before.left
+
+
+def test_letting_a_class_go_while_paused_keeps_the_contributions(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
+    play(qtbot, window, clip)
+    pause_at(qtbot, window, 0.5)
+    window.layers.kind.setCurrentIndex(window.layers.kind.findData(MapKind.CONTRIBUTION))
+    qtbot.waitUntil(lambda: window.explorer._about is not None, timeout=TIMEOUT_MS)
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: window.explorer._about is not None, timeout=TIMEOUT_MS)
+
+
+def test_only_the_first_of_several_videos_is_opened_and_that_is_said(
+    qtbot: QtBot, window: MainWindow, clip: Path
+) -> None:
+    window.files.open_paths([clip, clip.with_name("other.mp4"), clip.with_name("third.webm")])
+    assert "2 more were left out" in window._message.whole
+    qtbot.waitUntil(lambda: window.live.status.state == FeedState.PLAYING, timeout=TIMEOUT_MS)

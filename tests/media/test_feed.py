@@ -279,6 +279,20 @@ def test_seek_while_playing_goes_on_from_there(remote: Remote, clip: Path) -> No
     assert remote.status.state is FeedState.PLAYING
 
 
+def test_a_seek_begins_another_run_of_frames_and_so_does_another_source(remote: Remote, clip: Path) -> None:
+    remote.open.emit(VideoFeed(clip))
+    remote.wait(lambda: len(remote.frames) > 3)
+    remote.seek.emit(1.5)
+    remote.wait(lambda: remote.times[-1] > 1.6)
+    runs = {frame.run for frame in remote.frames if frame.time_s > 1.4}
+    assert len(runs) == 1
+    assert runs.isdisjoint(frame.run for frame in remote.frames if frame.time_s < 1.4)
+    remote.frames = []
+    remote.open.emit(VideoFeed(clip))
+    remote.wait(lambda: 0.0 in remote.times)
+    assert remote.frames[-1].run not in runs
+
+
 def test_seek_before_it_is_open_is_kept(remote: Remote, clip: Path) -> None:
     remote.open.emit(VideoFeed(clip))
     remote.pause.emit()
@@ -716,6 +730,17 @@ def test_paused_camera_holds_still(plugged: Plugged) -> None:
     assert remote.feed.counts().seen == seen
     remote.play.emit()
     remote.wait(lambda: remote.feed.counts().seen > seen + 2)
+    assert remote.status.state is FeedState.PLAYING
+
+
+def test_camera_paused_before_its_first_picture_holds_still_once_it_has_come(plugged: Plugged) -> None:
+    remote = plugged.remote
+    remote.open.emit(CameraFeed())
+    remote.pause.emit()
+    remote.wait_for(FeedState.PAUSED)
+    assert len(remote.frames) <= 1
+    remote.play.emit()
+    remote.wait(lambda: len(remote.frames) > 2)
     assert remote.status.state is FeedState.PLAYING
 
 

@@ -173,6 +173,17 @@ def test_disk_that_takes_nothing_is_told(told: Told, qtbot: QtBot, tmp_path: Pat
     assert "clip.mp4" in told.told[-1][1]
 
 
+def test_the_next_recording_waits_for_the_one_before(told: Told, qtbot: QtBot, tmp_path: Path) -> None:
+    told.recorder.start(tmp_path / "a.mp4", QSize(600, 400), 30)
+    for number in range(3):
+        told.recorder.add(image_of(COFFEE), number / 30)
+    told.recorder.stop()
+    told.recorder.start(tmp_path / "b.mp4", QSize(600, 400), 30)
+    assert told.told[-1][0] == "failed"
+    assert "still being written" in told.told[-1][1]
+    qtbot.waitUntil(lambda: told.told[-1] == ("finished", str(tmp_path / "a.mp4")))
+
+
 def test_one_recorder_makes_many_recordings(told: Told, qtbot: QtBot, tmp_path: Path) -> None:
     for number in range(20):
         told.told.clear()
