@@ -5,6 +5,7 @@ QtMultimedia is imported there, never in the window's thread; after `close` neit
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QSize, Qt, QThread, Signal, Slot
@@ -59,6 +60,7 @@ class _Stage(QObject):
             load_libraries("PySide6", ".", ("QtMultimedia.*so", "QtMultimedia.pyd"))
             from mixer_gui.media.feed import Feed
 
+            gc.freeze()  # a collection among frames would go through all that was imported, with the GIL held
             self.feed = Feed()
             self.feed.frame_ready.connect(self.frame_ready)
             self.feed.image_ready.connect(self.image_ready)
