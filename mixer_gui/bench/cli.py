@@ -159,6 +159,66 @@ def live(
     typer.echo(f"threads left after stopping: {', '.join(figures.threads_left) or 'none'}")
 
 
+@app.command("microscope")
+def microscope(
+    variant: Annotated[str, typer.Argument(help="A variant of the paper, with random weights.")] = "B/16",
+) -> None:
+    """From an act in the microscope to the painted result: pointing, another class, gradients, erasing a patch."""
+    from mixer_gui.bench.live import bare_forward_ms
+    from mixer_gui.bench.material import pictures, random_checkpoint
+    from mixer_gui.bench.microscope import measure
+
+    _describe_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        model = random_checkpoint(variant, Path(folder))
+        figures = measure(pictures(Path(folder), names=("photo-0.jpg",))[0], model=model)
+        bare_ms, _ = bare_forward_ms(model, rounds=30)
+    typer.echo(f"Mixer-{variant} ({figures.platform}); bare forward pass {bare_ms:.1f} ms")
+    for name, (median, high) in figures.times_ms.items():
+        typer.echo(f"{name:44} median {median:7.1f} ms  95th percentile {high:7.1f} ms")
+    for name, gaps in (("all of it", figures.gaps_ms), ("while a curve is measured", figures.gaps_in_job_ms)):
+        typer.echo(f"longest gaps of the window's thread, {name}: {', '.join(f'{gap:.0f}' for gap in gaps)} ms")
+
+
+@app.command("faithfulness")
+def faithfulness(
+    places: Annotated[list[Path], typer.Argument(metavar="ZIP|FOLDER…", help="Where the pictures lie.", exists=True)],
+    *,
+    pictures: Annotated[int, typer.Option(min=1, help="How many of them.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the random order they are taken in.")] = 1,
+    skip: Annotated[int, typer.Option(min=0, help="How many of that order to leave out first.")] = 0,
+    model: Annotated[Path | None, typer.Option(help="A folder in Hub format. [default: the built-in Mixer]")] = None,
+    list_file: Annotated[Path | None, typer.Option("--list", help="Write the pictures' names here.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all areas, picture by picture, here.")] = None,
+) -> None:
+    """Deletion and insertion areas of every map, one patch a step, for the predicted class; a Markdown table."""
+    from mixer_gui.bench.faithfulness import application_maps, as_json, chosen, measure, table
+    from mixer_gui.engine.classifier import Classifier
+    from mixer_gui.model.checkpoint import load_checkpoint
+    from mixer_gui.records import DevicePreference, ModelRef
+    from mixer_gui.resources import default_model
+
+    def progressed(done: int) -> None:
+        typer.echo(f"\r{done} of {len(taken)}", err=True, nl=done == len(taken))
+
+    _describe_machine()
+    try:
+        ref = default_model() if model is None else ModelRef(model)
+        classifier = Classifier(load_checkpoint(ref), DevicePreference.CPU)
+        taken = chosen(places, count=pictures, seed=seed, skip=skip)
+        if list_file is not None:
+            list_file.write_text("".join(f"{each.name}\n" for each in taken), encoding="utf-8")
+        names = ", ".join(each.name for each in taken[:3])
+        typer.echo(f"{len(taken)} pictures, seed {seed}, after {skip} others: {names}{', …' * (len(taken) > 3)}")
+        found = measure(classifier, taken, application_maps, first=skip, progressed=progressed)
+        if json_file is not None:
+            json_file.write_text(as_json(found, taken, seed=seed, skip=skip), encoding="utf-8")
+    except (MixerGuiError, OSError) as error:
+        typer.echo(f"mixer-gui: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{classifier.info.name}\n\n{table(found)}")
+
+
 def _describe_machine() -> None:
     load = f", load {os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else ""
     typer.echo(f"{os.cpu_count()} cores, {platform.machine()}, Python {sys.version.split()[0]}{load}")

@@ -1,33 +1,30 @@
 """One checkpoint on one device: pixels in, reports out. Owned by the engine thread; knows no queue."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mixer_gui.engine.detail import Detail, read_only
 from mixer_gui.engine.device import choose_device
 from mixer_gui.engine.steadying import RunningAverage
-from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
+from mixer_gui.explain.evidence import class_evidence, expected_evidence
 from mixer_gui.explain.lens import lens_logits
-from mixer_gui.explain.mixing import reading_energy, reads, writes
 from mixer_gui.model.checkpoint import Checkpoint
-from mixer_gui.model.mixer import Record, Recording, TokenMixing
+from mixer_gui.model.mixer import Record, Recording
+from mixer_gui.pictures.edits import edited, mean_colour
 from mixer_gui.records import (
     CheckpointInfo,
     ClassifyRequest,
-    ClassReport,
-    ClassRequest,
     DecodedPicture,
     DevicePreference,
     FrameReport,
     FrameRequest,
     FrameSource,
     MixerGuiError,
-    PatchReport,
-    PatchRequest,
     Prediction,
     Priority,
     Report,
@@ -38,23 +35,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LENS_CLASSES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """What queries about one report need; stays on the device."""
-
-    recording: Recording
-    probabilities: Tensor  # (classes,)
-    logits: Tensor  # (classes,)
-    classifier: "Classifier"
-
-    @property
-    def size_bytes(self) -> int:
-        tensors = [self.probabilities, self.logits]
-        for field in self.recording:
-            tensors.extend(field if isinstance(field, tuple) else () if field is None else (field,))
-        return sum(tensor.nbytes for tensor in tensors)
 
 
 class Ranking(NamedTuple):
@@ -95,23 +75,31 @@ class Classifier:
 
         Normalises as torchvision does: to 0…1, then mean and std per channel.
         """
+        logits, recording = self.model(self.normalised(pixels), record)
+        return logits, recording
+
+    def normalised(self, pixels: "NDArray[np.uint8]") -> Tensor:
+        """uint8 (B, H, W, 3) -> what the network takes, (B, 3, H, W) on the device; the mean colour is 0."""
         # torch has no read-only tensors and warns of read-only arrays; the copy also is what is uploaded.
         images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
-        images = ((images.float() / 255.0) - self._mean) / self._std
-        logits, recording = self.model(images.contiguous(), record)
-        return logits, recording
+        return (((images.float() / 255.0) - self._mean) / self._std).contiguous()
 
     @torch.inference_mode()
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> tuple[Report, Detail]:
         """Run one picture and explain it; `record` is MAPS or FULL."""
         if decoded.network_input is None:
             raise ValueError("the picture was decoded without preprocessing")
+        pixels = edited(
+            decoded.network_input.pixels, self.info.grid, request.edits, mean_colour(self.info.preprocessing)
+        )
         started = time.perf_counter()
-        logits, recording = self._run(decoded.network_input.pixels, record, request.source.name)
+        logits, recording = self._run(pixels, record, request.source.name)
         forwarded = time.perf_counter()
         ranking = self.rank(logits, request.top_k)
         report = self._report(request, decoded, ranking, recording, forwarded - started, forwarded)
-        return report, Detail(recording, ranking.probabilities, logits, self)
+        if record == Record.FULL:
+            report = replace(report, pixels=pixels)
+        return report, Detail(recording, ranking.probabilities, logits, pixels, self)
 
     @torch.inference_mode()
     def classify_frame(
@@ -143,7 +131,7 @@ class Classifier:
             timings_ms=Timings(decoded.decode_ms, decoded.preprocess_ms, (forwarded - started) * 1e3, elapsed_ms),
             report=report,
         )
-        return answer, Detail(recording, now.probabilities, logits, self)
+        return answer, Detail(recording, now.probabilities, logits, decoded.network_input.pixels, self)
 
     def _run(self, pixels: "NDArray[np.uint8]", record: Record, name: str) -> tuple[Tensor, Recording]:
         """One picture, uint8 (H, W, 3) -> its logits (classes,), which are there when this returns, and the recording.
@@ -166,6 +154,10 @@ class Classifier:
         top = probabilities.topk(min(count, self.info.classes))
         rows = zip(top.indices.tolist(), top.values.tolist(), logits[top.indices].tolist(), strict=True)
         return Ranking(probabilities, top.indices, tuple(self._prediction(*row) for row in rows))
+
+    def prediction(self, index: int, probabilities: Tensor, logits: Tensor) -> Prediction:
+        """Class `index` of a row of probabilities and of logits, both (classes,)."""
+        return self._prediction(index, float(probabilities[index]), float(logits[index]))
 
     def _rank_layers(self, logits: Tensor) -> tuple[tuple[Prediction, ...], ...]:
         """The LENS_CLASSES most probable classes of each layer, (L, classes), all in one go."""
@@ -223,6 +215,7 @@ class Classifier:
                 (time.perf_counter() - started) * 1e3,
             ),
             notices=decoded.frame.remarks,
+            edits=request.edits,
         )
 
 
@@ -238,53 +231,3 @@ def _of_frame(request: FrameRequest) -> ClassifyRequest:
         device=request.device,
         top_k=request.top_k,
     )
-
-
-@torch.inference_mode()
-def answer_patch(request: PatchRequest, detail: Detail) -> PatchReport:
-    """What one patch of one layer reads from and writes to. Raises ValueError without a FULL recording."""
-    started = time.perf_counter()
-    recording = detail.recording
-    if recording.gelu_slope is None or not recording.hidden:
-        raise ValueError("a patch query needs a FULL recording")
-    mixing = detail.classifier.model.blocks[request.layer].mlp_tokens
-    if not isinstance(mixing, TokenMixing):
-        raise TypeError("token mixing expected")
-    slope = recording.gelu_slope[0, request.layer]
-    return PatchReport(
-        request,
-        read_only(reads(mixing, slope, request.patch)),
-        read_only(writes(mixing, slope, request.patch)),
-        read_only(reading_energy(mixing, recording.hidden[request.layer][0], request.patch)),
-        (time.perf_counter() - started) * 1e3,
-    )
-
-
-@torch.inference_mode()
-def answer_class(request: ClassRequest, detail: Detail) -> ClassReport:
-    """Evidence and direct contributions for one class. Raises ValueError without a FULL recording."""
-    started = time.perf_counter()
-    classifier, recording, index = detail.classifier, detail.recording, request.index
-    if recording.final_tokens is None:
-        raise ValueError("a class query needs a FULL recording")
-    tokens = recording.final_tokens[0]
-    evidence = class_evidence(classifier.model, tokens, torch.tensor([index], device=tokens.device))[0]
-    contributions = direct_contributions(classifier.model, recording, index)
-    return ClassReport(
-        request,
-        classifier._prediction(index, float(detail.probabilities[index]), float(detail.logits[index])),
-        read_only(evidence),
-        read_only(evidence - expected_evidence(classifier.model, tokens, detail.probabilities)),
-        read_only(contributions.token_mixing),
-        read_only(contributions.channel_mixing),
-        read_only(contributions.stem),
-        float(contributions.constant),
-        (time.perf_counter() - started) * 1e3,
-    )
-
-
-def read_only(tensor: Tensor) -> "NDArray[np.float32]":
-    """A float32 array of its own memory, which nobody can write to."""
-    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
-    array.setflags(write=False)
-    return array

@@ -3,15 +3,30 @@
 What is wanted is the pipeline's to say; its lock is shared, so that a picture is judged and moved in one go.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import replace
 from functools import partial
 from threading import Event, Lock
 
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.steps import Picture
 from mixer_gui.pictures.decoder import Decoder
-from mixer_gui.records import AddressSource, DecodedPicture, DecodeJob, FrameSource, MixerGuiError, Preprocessing
+from mixer_gui.records import (
+    AddressSource,
+    DecodedPicture,
+    DecodeJob,
+    FrameSource,
+    Framing,
+    MixerGuiError,
+    PictureSource,
+    Preprocessing,
+)
+
+INPUTS_KEPT = 16  # network inputs of about 150 KB, so that an edit shows within a forward pass
+
+InputKey = tuple[PictureSource, Framing, Preprocessing]
 
 
 class DecodeQueue:
@@ -37,6 +52,7 @@ class DecodeQueue:
         self._preprocessing = preprocessing
         self._decoded = decoded
         self._failed = failed
+        self._inputs: OrderedDict[InputKey, DecodedPicture] = OrderedDict()  # the most recent last
 
     def put(self, picture: Picture) -> None:
         """Decode a picture, unless nobody waits for it; an older one of its slot is dropped."""
@@ -68,12 +84,38 @@ class DecodeQueue:
                 if not self._is_wanted(picture):
                     continue
                 preprocessing = self._preprocessing(picture)
-                self.is_busy = True
+                known = self._known(picture, preprocessing)
+                self.is_busy = known is None
+            if known is not None:
+                self._hand_on(replace(picture, frame_published=True), known)
+                continue
             future = self._submit(picture, preprocessing)
             if not future.done():
-                future.add_done_callback(partial(self._ended, picture))
+                future.add_done_callback(partial(self._ended, picture, preprocessing))
                 return
-            self._settle(picture, future)  # here, not in a callback: many such in a row would nest too deep
+            self._settle(
+                picture, preprocessing, future
+            )  # here, not in a callback: many such in a row would nest too deep
+
+    def _known(self, picture: Picture, preprocessing: Preprocessing | None) -> DecodedPicture | None:
+        """What the network sees of a picture that was decoded lately, where its file need not be read again.
+
+        That is: for a picture that is on the screen, or once more for questions about what it was. The lock is held.
+        """
+        if preprocessing is None or not (picture.request.display_edge == 0 or picture.again):
+            return None
+        return self._inputs.get((picture.request.source, picture.request.framing, preprocessing))
+
+    def _keep(self, picture: Picture, preprocessing: Preprocessing | None, decoded: DecodedPicture) -> None:
+        if preprocessing is None or decoded.network_input is None:
+            return
+        frame = replace(decoded.frame, pixels=decoded.frame.pixels[:0].copy())
+        key = (picture.request.source, picture.request.framing, preprocessing)
+        with self._lock:
+            self._inputs[key] = replace(decoded, frame=frame, decode_ms=0.0, preprocess_ms=0.0)
+            self._inputs.move_to_end(key)
+            while len(self._inputs) > INPUTS_KEPT:
+                self._inputs.popitem(last=False)
 
     def _submit(self, picture: Picture, preprocessing: Preprocessing | None) -> Future[DecodedPicture]:
         request = picture.request
@@ -91,19 +133,28 @@ class DecodeQueue:
         self.cancel_stale()
         return future
 
-    def _ended(self, picture: Picture, future: Future[DecodedPicture]) -> None:
+    def _ended(self, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]) -> None:
         """Called when a job ended, however it did: by the decoder's thread, or by the one that cancelled it."""
-        self._settle(picture, future)
+        self._settle(picture, preprocessing, future)
         self.feed()
 
-    def _settle(self, picture: Picture, future: Future[DecodedPicture]) -> None:
+    def _settle(self, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]) -> None:
         """Send what was decoded on its way, or say what went wrong. Raises nothing: a callback's error is lost."""
         with self._lock:
             self.is_busy = False
             self.current = None
         try:
-            self._decoded(picture, future.result())
+            decoded = future.result()
+            self._keep(picture, preprocessing, decoded)
         except CancelledError:  # nobody wants it any more, or the decoder gave up
             self._failed(picture, MixerGuiError("The decoder has stopped. Start the program again."))
+        except Exception as error:
+            self._failed(picture, error)
+        else:
+            self._hand_on(picture, decoded)
+
+    def _hand_on(self, picture: Picture, decoded: DecodedPicture) -> None:
+        try:
+            self._decoded(picture, decoded)
         except Exception as error:
             self._failed(picture, error)

@@ -10,26 +10,31 @@ from typing import TypeVar
 
 import torch
 
-from mixer_gui.engine.classifier import Classifier, Detail, answer_class, answer_patch
+from mixer_gui.engine.answers.patch_and_class import answer_class, answer_patch
+from mixer_gui.engine.answers.table import answer, begin
+from mixer_gui.engine.classifier import Classifier
+from mixer_gui.engine.detail import Detail
 from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.engine.jobs import Steps
 from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
+    Answer,
     CheckpointInfo,
     ClassifyRequest,
-    ClassReport,
     ClassRequest,
     DecodedPicture,
     DevicePreference,
     FrameReport,
     FrameRequest,
+    Job,
     MixerGuiError,
     ModelReady,
     ModelRef,
-    PatchReport,
     PatchRequest,
     Preprocessing,
+    Question,
     Report,
 )
 
@@ -41,8 +46,7 @@ DETAIL_BUDGET_BYTES = 64 << 20  # the newest is always kept, and an evicted one 
 SMALL_MODEL_MACS = 500_000_000
 
 ModelKey = tuple[ModelRef, DevicePreference]
-Query = TypeVar("Query")
-Answer = TypeVar("Answer")
+Given = TypeVar("Given")
 
 
 class DetailEvictedError(Exception):
@@ -118,7 +122,7 @@ class Engine:
         self._classifiers.move_to_end((model, device))
         return self._classifiers[model, device]
 
-    def _run(self, classifier: Classifier, run: Callable[[], Answer]) -> tuple[Answer, tuple[str, ...]]:
+    def _run(self, classifier: Classifier, run: Callable[[], Given]) -> tuple[Given, tuple[str, ...]]:
         """What `run` gives and what there is to say of it: where the GPU is out of memory, it runs on the CPU."""
         outcome = _attempt(classifier, run)
         if outcome is None and self._details:  # those of earlier pictures may be what fills the GPU
@@ -133,23 +137,20 @@ class Engine:
             raise MixerGuiError(f"There was not enough memory to run {classifier.info.name}.")
         return outcome, (_out_of_memory_notice(classifier.info.name),) if fell_back else ()
 
-    def answer_patch(self, request: PatchRequest) -> PatchReport:
+    def answer(self, question: Question) -> Answer:
         """Raises DetailEvictedError where the picture has to be run again."""
-        return self._answer(answer_patch, request, request.report_id)
-
-    def answer_class(self, request: ClassRequest) -> ClassReport:
-        """Raises DetailEvictedError where the picture has to be run again."""
-        return self._answer(answer_class, request, request.report_id)
-
-    def _answer(self, answer: Callable[[Query, Detail], Answer], request: Query, report_id: int) -> Answer:
-        classifier = self._detail(report_id).classifier
+        classifier = self._detail(question.report_id).classifier
         try:
-            return answer(request, self._detail(report_id))
+            return answer(question, self._detail(question.report_id))
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
         self._fall_back(classifier)
         raise DetailEvictedError
+
+    def begin(self, job: Job) -> Steps:
+        """The steps of a job, which hold what they need. Raises DetailEvictedError as `answer` does."""
+        return begin(job, self._detail(job.report_id))
 
     def _fall_back(self, classifier: Classifier) -> None:
         """Move a model to the CPU. Details hold memory of the GPU, and this model's are void: all are dropped."""
@@ -225,7 +226,7 @@ def _on_gpu(checkpoint: Checkpoint, device: DevicePreference) -> Classifier | No
         return None
 
 
-def _attempt(classifier: Classifier, run: Callable[[], Answer]) -> Answer | None:
+def _attempt(classifier: Classifier, run: Callable[[], Given]) -> Given | None:
     """None where the GPU ran out of memory; nothing of the attempt is alive then, not even its traceback."""
     try:
         return run()

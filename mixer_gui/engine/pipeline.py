@@ -15,33 +15,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixer_gui.engine.decoding import DecodeQueue
+from mixer_gui.engine.jobs import Jobs, JobStep
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.preload import give_back_memory, give_way, import_torch
 from mixer_gui.engine.recent import RecentRequests
-from mixer_gui.engine.steps import Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
+from mixer_gui.engine.steps import Ask, Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
 from mixer_gui.hub.address import fetch
 from mixer_gui.pictures.sources import collect
 from mixer_gui.records import (
     AddressSource,
     ClassifyRequest,
-    ClassRequest,
     DecodedPicture,
     DevicePreference,
     FrameReady,
     FrameRequest,
     InspectRequest,
+    Job,
     MixerGuiError,
     ModelInspected,
     ModelRef,
-    PatchRequest,
     Preprocessing,
     Priority,
     Progress,
+    Question,
 )
 
 if TYPE_CHECKING:
     from mixer_gui.engine.engine import Engine
-    from mixer_gui.records import ClassReport, PatchReport
 
 FETCHES = 4  # addresses fetched at a time
 PICTURES_BEFORE_TRIM = 16
@@ -59,9 +59,9 @@ def default_engine() -> "Engine":
 class Pipeline:
     """Takes requests, publishes records.
 
-    `publish` gets FrameReady, Report, FrameReport, PatchReport, ClassReport, ModelReady, ModelInspected, SourcesFound,
-    Progress and Failure records, from any of the pipeline's threads. `wake` is called, from any thread, when
-    `step` has something to do. `make_engine` is called once, in the engine thread.
+    `publish` gets FrameReady, Report, FrameReport, ModelReady, ModelInspected, SourcesFound, Progress and Failure
+    records, answers to questions, and what jobs tell, from any of the pipeline's threads. `wake` is called, from any
+    thread, when `step` has something to do. `make_engine` is called once, in the engine thread.
 
     What may change under another thread's feet is behind `_lock`. A picture goes on only while it is wanted,
     and that is judged under the lock together with the move, so an old one never takes a newer one's place.
@@ -88,7 +88,7 @@ class Pipeline:
         self._waiting: dict[ModelKey, list[Picture]] = {}  # their frames are published, the model is loading
         self._newest: dict[str, int] = {}
         self._requests = RecentRequests()
-        self._questions: dict[int, dict[type, Query]] = {}  # the newest of each kind, by report that runs again
+        self._questions: dict[int, dict[object, Query]] = {}  # the newest of each kind, by report that runs again
         self._engine: Engine | None = None
         self._decodes = DecodeQueue(
             self._lock,
@@ -97,6 +97,7 @@ class Pipeline:
             decoded=self._route,
             failed=self._fail,
         )
+        self._jobs = Jobs(self._send)
         self._pictures_run = 0  # since memory was last given back; the engine thread's own
 
     # --- from any thread ---
@@ -112,7 +113,7 @@ class Pipeline:
 
     def submit(self, request: ClassifyRequest) -> None:
         """Classify; a newer request of the same view supersedes an older one, whatever its stage."""
-        picture = Picture(request)
+        picture = Picture(request, frame_published=request.display_edge == 0)
         with self._lock:
             self._requests.add(request)
             self._newest[request.view] = request.id
@@ -139,12 +140,20 @@ class Pipeline:
             self._put(Load(model), Priority.POINTER, slot=Load(model).slot)
         self._put(request, Priority.LIVE, slot=f"run:{request.view}")
 
-    def ask(self, query: Query) -> None:
-        """Ask about a report; a newer question of the same kind replaces one that still waits.
+    def ask(self, question: Question) -> None:
+        """Ask about a report; a newer question of the same kind about it replaces one that still waits.
 
         Where the report's picture is not remembered any more, no answer follows.
         """
-        self._put(query, Priority.POINTER, slot=type(query).__name__)
+        self._put(Ask(question), Priority.POINTER, slot=f"{type(question).__name__}:{question.report_id}")
+
+    def start_job(self, job: Job) -> None:
+        """Compute behind everything else; JobProgress and results follow, and in the end JobEnded."""
+        self._jobs.ask(job)
+        self._put(Ask(job), Priority.BACKGROUND)
+
+    def cancel_job(self, job_id: int) -> None:
+        self._jobs.cancel(job_id)
 
     def inspect(self, request: InspectRequest) -> None:
         """Look at a checkpoint before it is loaded; ModelInspected or a Failure follows."""
@@ -160,8 +169,9 @@ class Pipeline:
         with self._lock:
             self._newest.pop(view, None)
             ids = self._requests.ids_of(view)
-            for request_id in ids:
-                self._questions.pop(request_id, None)
+            dropped = [self._questions.pop(request_id, {}) for request_id in ids]
+        for job in (each for questions in dropped for each in questions.values() if isinstance(each, Job)):
+            self._jobs.cancel(job.id)
         self._decodes.cancel_stale()
         self._put(Forget(ids), Priority.BACKGROUND)
 
@@ -202,15 +212,20 @@ class Pipeline:
                 case Forget():
                     for request_id in step.request_ids if self._engine is not None else ():
                         self._loaded_engine().forget(request_id)
-                case PatchRequest() | ClassRequest():
-                    self._run_query(step)
+                case Ask():
+                    self._run_query(step.query)
+                case JobStep():
+                    if self._jobs.run(step):
+                        self._put(step, Priority.BACKGROUND)
         except Exception as error:
             if isinstance(step, Picture):
                 self._fail(step, error)
             elif isinstance(step, FrameRequest):
                 self._answer_frame(step, failure(step, error))
+            elif isinstance(step, JobStep):
+                self._jobs.fail(step.job, str(explained(error)))
             else:
-                self._send(failure(None, error))
+                self._fail_query(step, error)
         return True
 
     def _loaded_engine(self) -> "Engine":
@@ -299,28 +314,41 @@ class Pipeline:
             questions = self._questions.pop(report_id, {})
         for query in questions.values():
             try:
-                self._send(self._answer(query))
+                self._answer(query)
             except Exception as error:
-                self._send(failure(None, error))
+                self._fail_query(Ask(query), error)
+
+    def _fail_query(self, step: Step, error: Exception) -> None:
+        if isinstance(step, Ask) and isinstance(step.query, Job):
+            self._jobs.fail(step.query, str(explained(error)))
+        else:
+            self._send(failure(None, error))
 
     def _run_query(self, query: Query) -> None:
         from mixer_gui.engine.engine import DetailEvictedError
 
         try:
-            self._send(self._answer(query))
+            self._answer(query)
         except DetailEvictedError:
             with self._lock:
                 request = self._requests.get(query.report_id)
-                if request is None:
-                    return
+            if request is None:
+                if isinstance(query, Job):
+                    self._jobs.fail(query, "The picture is not in memory any more. Open it again.")
+                return
+            with self._lock:
                 runs_already = query.report_id in self._questions
-                self._questions.setdefault(query.report_id, {})[type(query)] = query
+                kind = query.id if isinstance(query, Job) else type(query)  # of jobs, each is wanted
+                self._questions.setdefault(query.report_id, {})[kind] = query
             if not runs_already:
                 self._obtain(Picture(request, again=True, frame_published=True))
 
-    def _answer(self, query: Query) -> "PatchReport | ClassReport":
-        engine = self._loaded_engine()
-        return engine.answer_patch(query) if isinstance(query, PatchRequest) else engine.answer_class(query)
+    def _answer(self, query: Query) -> None:
+        if isinstance(query, Job):
+            if self._jobs.is_wanted(query):
+                self._put(JobStep(query, self._loaded_engine().begin(query)), Priority.BACKGROUND)
+        else:
+            self._send(self._loaded_engine().answer(query))
 
     # --- fetching and decoding ---
 
@@ -402,8 +430,9 @@ class Pipeline:
     def _fail(self, picture: Picture, error: Exception) -> None:
         with self._lock:
             wanted = self._wanted(picture)
-            if picture.again:
-                self._questions.pop(picture.request.id, None)
+            questions = self._questions.pop(picture.request.id, {}) if picture.again else {}
+        for job in (each for each in questions.values() if isinstance(each, Job)):
+            self._jobs.fail(job, str(explained(error)))
         if wanted:
             self._send(failure(picture.request, error))
 

@@ -5,23 +5,24 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from mixer_gui.engine.jobs import JobStep
 from mixer_gui.records import (
     ClassifyRequest,
-    ClassRequest,
     DecodedPicture,
     DevicePreference,
     Failure,
     FrameRequest,
+    Job,
     MixerGuiError,
     ModelRef,
-    PatchRequest,
     Priority,
+    Question,
 )
 
 log = logging.getLogger(__name__)
 
 ModelKey = tuple[ModelRef, DevicePreference]
-Query = PatchRequest | ClassRequest
+Query = Question | Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,14 @@ class Forget:
     request_ids: tuple[int, ...]
 
 
-Step = Picture | FrameRequest | Load | Inspect | Forget | PatchRequest | ClassRequest
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question about a report, or a job about it that begins."""
+
+    query: Query
+
+
+Step = Picture | FrameRequest | Load | Inspect | Forget | Ask | JobStep
 
 
 def explained(error: Exception) -> MixerGuiError:

@@ -135,6 +135,14 @@ class MlpMixer(nn.Module):
         self.norm = nn.LayerNorm(config.hidden_dim, config.layer_norm_eps)
         self.head = nn.Linear(config.hidden_dim, config.num_classes)
 
+    def block(self, layer: int) -> MixerBlock:
+        """Layer `layer`, from 0."""
+        return cast(MixerBlock, self.blocks[layer])
+
+    def token_mixing(self, layer: int) -> TokenMixing:
+        """Token mixing of layer `layer`, from 0."""
+        return self.block(layer).mlp_tokens
+
     def forward(self, images: Tensor, record: Record = Record.NONE) -> tuple[Tensor, Recording]:
         """Logits (B, classes) in fp32 and the recording.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from mixer_gui.records.edits import Edit
 from mixer_gui.records.media import LiveFrame
 from mixer_gui.records.models import DevicePreference, ModelRef
 from mixer_gui.records.pictures import Framing, PictureSource
@@ -24,7 +25,9 @@ class Priority(IntEnum):
 class ClassifyRequest:
     """Classify one picture; everything it needs was captured when it was made.
 
-    `id` is unique in the process; `view` is the place that asked and judges staleness by id.
+    `id` is unique in the process; `view` is the place that asked and judges staleness by id. `edits` are made, in
+    order, to what the network sees of the picture. With `display_edge` 0 the picture is on the screen already:
+    no frame is wanted, and what was decoded of it lately is taken again.
     """
 
     id: int
@@ -36,6 +39,7 @@ class ClassifyRequest:
     device: DevicePreference = DevicePreference.AUTO
     top_k: int = 20
     display_edge: int = 2048
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,20 +63,3 @@ class FrameRequest:
     maps: bool = True
     about_class: int | None = None
     about_patch: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PatchRequest:
-    """What patch `patch` of layer `layer` (both from 0) reads from and writes to."""
-
-    report_id: int
-    layer: int
-    patch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRequest:
-    """Evidence and contributions for class `index`."""
-
-    report_id: int
-    index: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mixer_gui.records.edits import Edit
 from mixer_gui.records.models import CheckpointInfo, ClassNames, DeviceInfo
 from mixer_gui.records.pictures import FileSource, Frame, Framing, PictureSource, Rect
-from mixer_gui.records.requests import ClassRequest, PatchRequest
+from mixer_gui.records.questions import ClassReport, PatchReport
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,8 @@ class Report:
     `update` and `relative_update` (L, N): norm of each token-mixing update, and the same over the norm
     of the token it was added to. `evidence` and `centred_evidence` (k, N), in the order of
     `predictions`: raw class evidence, and the same less the probability-weighted mean over classes.
-    `lens`: for each layer the five classes the head would name if the network stopped there.
+    `lens`: for each layer the five classes the head would name if the network stopped there. `pixels`: what the
+    network saw, uint8 (height, width, 3), with `edits` made to it; None where nothing is kept for questions.
     """
 
     id: int
@@ -74,41 +76,8 @@ class Report:
     device: DeviceInfo
     timings_ms: Timings
     notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PatchReport:
-    """One patch of one layer; all arrays float32 (N,), read-only.
-
-    `reads` is row `patch` of the mixing matrix, `writes` its column; both signed, exact as the mean
-    of the Jacobian over channels. `energy` is the root mean square over channels of the reading.
-    """
-
-    request: PatchRequest
-    reads: NDArray[np.float32]
-    writes: NDArray[np.float32]
-    energy: NDArray[np.float32]
-    elapsed_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassReport:
-    """One class of one report; arrays float32 and read-only.
-
-    `evidence`, `centred_evidence` (N,): as in Report. `token_mixing`, `channel_mixing` (L, N) and
-    `stem` (N,): direct contributions per patch. The mean over patches of their sum, plus `constant`,
-    is the logit.
-    """
-
-    request: ClassRequest
-    prediction: Prediction
-    evidence: NDArray[np.float32]
-    centred_evidence: NDArray[np.float32]
-    token_mixing: NDArray[np.float32]
-    channel_mixing: NDArray[np.float32]
-    stem: NDArray[np.float32]
-    constant: float
-    elapsed_ms: float
+    edits: tuple[Edit, ...] = ()
+    pixels: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)

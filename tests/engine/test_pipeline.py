@@ -24,6 +24,7 @@ from mixer_gui.engine.pipeline import Pipeline
 from mixer_gui.engine.recent import RecentRequests
 from mixer_gui.model.mixer import Record
 from mixer_gui.pictures.decoder import Decoder
+from mixer_gui.pictures.edits import edited, mean_colour
 from mixer_gui.records import (
     AddressSource,
     Assumptions,
@@ -33,6 +34,7 @@ from mixer_gui.records import (
     DecodedPicture,
     DecodeJob,
     DevicePreference,
+    Erase,
     Failure,
     FileSource,
     FrameReady,
@@ -46,6 +48,7 @@ from mixer_gui.records import (
     Progress,
     Report,
     SourcesFound,
+    Swap,
 )
 from mixer_gui.resources import default_model
 
@@ -145,6 +148,12 @@ def test_time_of_decoding_counts_both_decodings_of_a_first_picture_once(run: Run
     assert (first.network_input is None, again.network_input is None) == (True, False)
     assert reports[0].timings_ms.decode == first.decode_ms + again.decode_ms
     assert reports[1].timings_ms.decode == second.decode_ms
+
+
+def forget_inputs(pipeline: Pipeline) -> None:
+    """As when many other pictures were decoded since."""
+    with pipeline._lock:
+        pipeline._decodes._inputs.clear()
 
 
 def watch_decodings(pipeline: Pipeline) -> list[Future[DecodedPicture]]:
@@ -449,6 +458,7 @@ def test_evicted_detail_is_had_again_and_the_newest_questions_answered(model: Pa
         for number in (1, 2):
             run.pipeline.submit(request(model, number))
             run.wait_for(Report, number)
+        forget_inputs(run.pipeline)
         decodings = watch_decodings(run.pipeline)
         run.hold()
         with run.pipeline._lock:
@@ -479,6 +489,7 @@ def test_questions_that_come_while_a_picture_runs_again_share_that_run(model: Pa
         for number, source in ((1, FileSource(slow_picture)), (2, None)):
             run.pipeline.submit(request(model, number, source=source))
             run.wait_for(Report, number)
+        forget_inputs(run.pipeline)
         decodings = watch_decodings(run.pipeline)
         for count, question in enumerate((PatchRequest(1, 0, 5), ClassRequest(1, 3)), 1):
             run.pipeline.ask(question)
@@ -518,12 +529,44 @@ def test_question_whose_file_is_gone_fails_by_name(model: Path, tmp_path: Path) 
         run.pipeline.submit(request(model, 2))
         run.wait_for(Report, 2)
         path.unlink()
+        run.pipeline.ask(PatchRequest(1, 0, 1))  # what the network saw is remembered longer than what it made of it
+        assert run.wait_for(PatchReport)[0].request == PatchRequest(1, 0, 1)
+        run.settle()
+        run.pipeline.submit(request(model, 3))
+        run.wait_for(Report, 3)
+        forget_inputs(run.pipeline)
         run.pipeline.ask(PatchRequest(1, 0, 0))
         failure = run.wait_for(Failure)[0]
         assert (failure.request_id, failure.source_name) == (1, "fleeting.png")
         path.write_bytes(png())
         run.pipeline.ask(PatchRequest(1, 0, 0))
-        run.wait_for(PatchReport)
+        run.wait_for(PatchReport, 2)
+
+
+def test_picture_on_the_screen_is_run_with_edits_without_being_decoded_again(model: Path) -> None:
+    source = BytesSource("shown.png", png())
+    with running() as run:
+        run.pipeline.submit(request(model, 1, source=source))
+        plain = run.wait_for(Report)[0]
+        assert plain.pixels is not None
+        decodings = watch_decodings(run.pipeline)
+        edits = (Erase(frozenset({2, 3})), Swap(0, 1))
+        run.pipeline.submit(replace(request(model, 2, source=source), edits=edits, display_edge=0))
+        answer = run.wait_for(Report, 2)[1]
+        assert decodings == []
+        assert len(run.of(FrameReady)) == 1
+        assert answer.edits == edits
+        assert answer.pixels is not None
+        mean = mean_colour(plain.model.preprocessing)
+        np.testing.assert_array_equal(answer.pixels, edited(plain.pixels, plain.model.grid, edits, mean))
+        assert answer.predictions[0].logit != plain.predictions[0].logit
+        run.pipeline.submit(replace(request(model, 3, source=source), display_edge=0))
+        again = run.wait_for(Report, 3)[2]
+        assert [each.logit for each in again.predictions] == [each.logit for each in plain.predictions]
+        run.pipeline.submit(
+            replace(request(model, 4, source=source), edits=(Erase(frozenset({9999})),), display_edge=0)
+        )
+        assert "does not fit" in run.wait_for(Failure)[0].sentence
 
 
 def test_question_about_an_unknown_report_is_dropped(run: Running, model: Path) -> None:

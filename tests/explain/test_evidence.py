@@ -7,14 +7,17 @@ from collections.abc import Callable
 import pytest
 import torch
 from networks import B16, SMALL, difference, drawn, in_bf16, pictures, recorded
+from torch import Tensor
 
-from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
+from mixer_gui.explain.evidence import class_evidence, direct_contributions, evidence, expected_evidence, read_out_of
 from mixer_gui.model.config import MixerConfig
-from mixer_gui.model.mixer import Record
+from mixer_gui.model.mixer import MlpMixer, Record, Recording
 
 LIMIT = 1e-5
 BOTH = pytest.mark.parametrize("config", [SMALL, B16], ids=["small", "B/16"])
 PRECISIONS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+
+AGAINST = pytest.mark.parametrize("against", [None, 1], ids=["one class", "a difference"])
 
 RecordProperty = Callable[[str, object], None]
 
@@ -51,32 +54,112 @@ def test_summed_contributions_plus_constant_are_the_logit(config: MixerConfig, r
     assert worst <= LIMIT
 
 
-def test_contributions_equal_a_loop_over_the_formula() -> None:
-    model = drawn(SMALL)
-    _, recording = recorded(model, pictures(SMALL))
+def looped_contributions(model: MlpMixer, recording: Recording, index: int, against: int | None) -> dict[str, Tensor]:
+    """The definition in float64, patch by patch and channel by channel."""
     assert recording.stem is not None
     assert recording.output is not None
     output = recording.output[0].double()
+    row = [float(value) for value in model.head.weight[index]]
+    if against is not None:
+        row = [mine - float(theirs) for mine, theirs in zip(row, model.head.weight[against], strict=True)]
     updates = {
         "stem": [recording.stem],
         "token_mixing": list(recording.token_updates),
         "channel_mixing": list(recording.channel_updates),
     }
-    index = 4
-    parts = direct_contributions(model, recording, index)
+    found = {}
     for field, tensors in updates.items():
-        ours = getattr(parts, field).reshape(len(tensors), -1)
-        expected = torch.zeros_like(ours, dtype=torch.float64)
+        expected = torch.zeros(len(tensors), len(output), dtype=torch.float64)
         for number, tensor in enumerate(tensors):
             update = tensor[0].double()
             for patch in range(len(update)):
                 values = output[patch]
-                sigma = float((((values - values.mean()) ** 2).mean() + SMALL.layer_norm_eps) ** 0.5)
+                sigma = float((((values - values.mean()) ** 2).mean() + model.config.layer_norm_eps) ** 0.5)
                 mean = float(update[patch].mean())
-                for channel in range(SMALL.hidden_dim):
-                    weight = float(model.head.weight[index, channel]) * float(model.norm.weight[channel])
-                    expected[number, patch] += weight * (float(update[patch, channel]) - mean) / sigma
-        assert difference(ours, expected) <= LIMIT, field
+                for channel, weight in enumerate(row):
+                    scaled = weight * float(model.norm.weight[channel])
+                    expected[number, patch] += scaled * (float(update[patch, channel]) - mean) / sigma
+        found[field] = expected
+    bias = float(model.head.bias[index]) - (0.0 if against is None else float(model.head.bias[against]))
+    shift = sum(weight * float(beta) for weight, beta in zip(row, model.norm.bias, strict=True))
+    found["constant"] = torch.tensor(shift + bias, dtype=torch.float64)
+    return found
+
+
+@AGAINST
+def test_contributions_equal_a_loop_over_the_formula(against: int | None, record_property: RecordProperty) -> None:
+    model = drawn(SMALL)
+    logits, recording = recorded(model, pictures(SMALL))
+    index = 4
+    parts = direct_contributions(model, recording, index, against)
+    looped = looped_contributions(model, recording, index, against)
+    for field, expected in looped.items():
+        ours = getattr(parts, field).reshape(expected.shape)
+        worst = difference(ours, expected)
+        record_property(f"largest relative difference, {field}", worst)
+        print(f"{field}, class {index} against {against}: {worst:.1e}")  # noqa: T201
+        assert worst <= LIMIT, field
+    total = sum(float(each.mean(-1).sum()) for field, each in looped.items() if field != "constant")
+    logit = float(logits[0, index]) - (0.0 if against is None else float(logits[0, against]))
+    assert total + float(looped["constant"]) == pytest.approx(logit, abs=1e-5 * float(logits.abs().max()))
+
+
+@BOTH
+def test_contributions_of_a_difference_add_up_to_the_difference_of_logits(
+    config: MixerConfig, record_property: RecordProperty
+) -> None:
+    """In float64, from the maps as they are given."""
+    model = drawn(config)
+    logits, recording = recorded(model, pictures(config))
+    worst = 0.0
+    for index, against in ((0, 1), (3, 6), (6, 3), (2, 5)):
+        parts = direct_contributions(model, recording, index, against)
+        halves = parts.token_mixing.double().mean(-1).sum() + parts.channel_mixing.double().mean(-1).sum()
+        total = float(parts.stem.double().mean() + halves + parts.constant.double())
+        expected = float(logits[0, index].double() - logits[0, against].double())
+        worst = max(worst, abs(total - expected) / float(logits.abs().max()))
+    record_property("largest relative difference", worst)
+    print(f"contributions of a difference + constant, {config.num_blocks} layers: {worst:.1e}")  # noqa: T201
+    assert worst <= LIMIT
+
+
+@BOTH
+def test_evidence_of_a_difference_averages_to_the_difference_of_logits(
+    config: MixerConfig, record_property: RecordProperty
+) -> None:
+    model = drawn(config)
+    logits, recording = recorded(model, pictures(config))
+    assert recording.final_tokens is not None
+    worst = 0.0
+    for index, against in ((0, 1), (3, 6), (6, 3)):
+        readout = read_out_of(model, index, against)
+        patches = evidence(readout, recording.final_tokens[0])[0]
+        expected = float(logits[0, index].double() - logits[0, against].double())
+        total = float(patches.double().mean()) + float(readout.bias[0])
+        worst = max(worst, abs(total - expected) / float(logits.abs().max()))
+        looped = torch.tensor(
+            [
+                sum(
+                    (float(mine) - float(theirs)) * float(value)
+                    for mine, theirs, value in zip(
+                        model.head.weight[index], model.head.weight[against], token, strict=True
+                    )
+                )
+                for token in recording.final_tokens[0, ::17]
+            ],
+            dtype=torch.float64,
+        )
+        worst = max(worst, difference(patches[::17], looped))
+    record_property("largest relative difference", worst)
+    print(f"evidence of a difference, {config.num_blocks} layers: {worst:.1e}")  # noqa: T201
+    assert worst <= LIMIT
+
+
+def test_a_class_against_itself_is_nothing() -> None:
+    model = drawn(SMALL)
+    _, recording = recorded(model, pictures(SMALL))
+    parts = direct_contributions(model, recording, 2, 2)
+    assert all(float(each.abs().max()) == 0.0 for each in parts)
 
 
 def test_evidence_equals_a_loop_over_the_formula() -> None:

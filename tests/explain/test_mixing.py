@@ -10,10 +10,18 @@ import torch
 from networks import B16, GELUS, SMALL, difference, drawn, in_bf16, pictures, recorded
 from torch import Tensor
 
-from mixer_gui.explain.mixing import mixing_matrix, reading_energy, reads, writes
+from mixer_gui.explain.mixing import (
+    mixing_matrix,
+    patch_distances,
+    reading_energy,
+    reads,
+    small_share,
+    spread,
+    writes,
+)
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import MixerBlock, TokenMixing, gelu_slope, mix_patches
-from mixer_gui.records import Gelu
+from mixer_gui.records import Gelu, PatchGrid
 
 LIMIT = 1e-5
 
@@ -144,3 +152,75 @@ def test_answers_are_fp32_where_the_pass_is_bf16() -> None:
     for answer in (mixing_matrix(block.mlp_tokens, slope), reading_energy(block.mlp_tokens, hidden, 0)):
         assert answer.dtype == torch.float32
     assert difference(reads(block.mlp_tokens, slope, 2), mixing_matrix(block.mlp_tokens, slope)[2]) <= LIMIT
+
+
+def spread_by_loops(matrix: Tensor, grid: PatchGrid) -> float:
+    """In Python's floats, entry by entry."""
+    weighted = total = 0.0
+    for p, row in enumerate(matrix.tolist()):
+        for q, value in enumerate(row):
+            down, right = p // grid.columns - q // grid.columns, p % grid.columns - q % grid.columns
+            weighted += abs(value) * (down**2 + right**2) ** 0.5
+            total += abs(value)
+    return weighted / total
+
+
+@pytest.mark.parametrize("config", [SMALL, replace(B16, num_blocks=2, num_classes=10)], ids=["small", "B/16"])
+def test_spread_is_the_mean_distance_weighted_by_magnitude(
+    config: MixerConfig, record_property: RecordProperty
+) -> None:
+    matrices = torch.stack([mixing_matrix(mixing, slope) for mixing, _, slope, _ in layers(config)])
+    ours = spread(matrices, patch_distances(config.grid))
+    expected = torch.tensor([spread_by_loops(matrix, config.grid) for matrix in matrices], dtype=torch.float64)
+    worst = difference(ours, expected)
+    record_property("largest relative difference", worst)
+    print(f"spread, {config.grid.count} patches: {ours.tolist()}, {worst:.1e}")  # noqa: T201
+    assert ours.shape == (config.num_blocks,)
+    assert worst <= LIMIT
+
+
+def test_spread_of_matrices_that_are_known() -> None:
+    grid = PatchGrid(2, 3)
+    distances = patch_distances(grid)
+    assert spread(torch.eye(6), distances) == 0.0
+    assert spread(torch.zeros(6, 6), distances) == 0.0
+    one = torch.zeros(6, 6)
+    one[0, 5] = -7.0  # one row down, two columns to the right: the sign does not matter
+    assert float(spread(one, distances)) == pytest.approx(5**0.5)
+    one[3, 0] = 7.0
+    assert float(spread(one, distances)) == pytest.approx((5**0.5 + 1.0) / 2.0)
+
+
+def small_share_by_loops(*matrices: Tensor) -> float:
+    small = count = 0
+    for matrix in matrices:
+        values = [abs(value) for row in matrix.tolist() for value in row]
+        small += sum(value < 0.05 * max(values) for value in values)
+        count += len(values)
+    return small / count
+
+
+@pytest.mark.parametrize("config", [SMALL, replace(B16, num_blocks=2, num_classes=10)], ids=["small", "B/16"])
+def test_small_share_counts_entries_below_a_twentieth_of_the_largest(
+    config: MixerConfig, record_property: RecordProperty
+) -> None:
+    worst = 0.0
+    for mixing, _, slope, _ in layers(config):
+        matrix, weights = mixing_matrix(mixing, slope), (mixing.fc1.weight, mixing.fc2.weight)
+        for ours, expected in (
+            (small_share(matrix), small_share_by_loops(matrix)),
+            (small_share(*weights), small_share_by_loops(*weights)),
+        ):
+            assert 0.0 < expected < 1.0
+            worst = max(worst, abs(float(ours) - expected) / expected)
+    record_property("largest relative difference", worst)
+    print(f"share under 5 %, {config.grid.count} patches: {worst:.1e}")  # noqa: T201
+    assert worst <= 1e-6  # counts are equal; what is left is the division in fp32
+
+
+def test_small_share_measures_each_matrix_against_its_own_largest_entry() -> None:
+    first = torch.tensor([[1.0, -0.051], [0.049, -0.049]])
+    assert small_share(first) == 0.5
+    assert small_share(first * 1000.0) == 0.5
+    assert small_share(first, first * 1000.0) == 0.5
+    assert small_share(torch.zeros(2, 2)) == 0.0

@@ -1,0 +1,61 @@
+"""Which function answers which question, and which one runs which job."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mixer_gui.engine.answers.classes import answer_difference
+from mixer_gui.engine.answers.convolution import answer_convolution
+from mixer_gui.engine.answers.gradients import answer_gradient
+from mixer_gui.engine.answers.long import run_attribution, run_faithfulness
+from mixer_gui.engine.answers.mixing import answer_mixing, answer_reach, answer_rollout
+from mixer_gui.engine.answers.patch_and_class import answer_class, answer_patch
+from mixer_gui.engine.answers.permutation import answer_permutation
+from mixer_gui.engine.answers.units import answer_unit, answer_units
+from mixer_gui.engine.detail import Detail
+from mixer_gui.engine.jobs import Steps
+from mixer_gui.records import (
+    Answer,
+    AttributionJob,
+    ClassRequest,
+    ConvolutionRequest,
+    DifferenceRequest,
+    FaithfulnessJob,
+    GradientRequest,
+    Job,
+    MixingRequest,
+    PatchRequest,
+    PermutationRequest,
+    Question,
+    ReachRequest,
+    RolloutRequest,
+    UnitRequest,
+    UnitsRequest,
+)
+
+# A question's type -> (that question, the detail of its report) -> its answer. Errors: MixerGuiError for the user.
+ANSWERS: dict[type[Question], Callable[[Any, Detail], Answer]] = {
+    PatchRequest: answer_patch,
+    ClassRequest: answer_class,
+    DifferenceRequest: answer_difference,
+    MixingRequest: answer_mixing,
+    RolloutRequest: answer_rollout,
+    ReachRequest: answer_reach,
+    GradientRequest: answer_gradient,
+    UnitsRequest: answer_units,
+    UnitRequest: answer_unit,
+    ConvolutionRequest: answer_convolution,
+    PermutationRequest: answer_permutation,
+}
+# A job's type -> (that job, the detail of its report) -> its steps.
+JOBS: dict[type[Job], Callable[[Any, Detail], Steps]] = {
+    AttributionJob: run_attribution,
+    FaithfulnessJob: run_faithfulness,
+}
+
+
+def answer(question: Question, detail: Detail) -> Answer:
+    return ANSWERS[type(question)](question, detail)
+
+
+def begin(job: Job, detail: Detail) -> Steps:
+    return JOBS[type(job)](job, detail)

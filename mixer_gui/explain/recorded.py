@@ -1,0 +1,41 @@
+"""What a FULL recording says of the tokens between the halves of the network, which it does not keep themselves."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mixer_gui.model.mixer import MlpMixer, Recording
+
+
+def tokens_before(recording: Recording, layer: int) -> Tensor:
+    """The tokens that enter layer `layer`, from 0, (B, N, C): the stem plus all updates before it.
+
+    The sums are those of the forward pass, in its order, so the tokens are its own to the last bit. The number of
+    layers as `layer` gives the network's output. Raises ValueError without a FULL recording.
+    """
+    if recording.stem is None:
+        raise ValueError("the tokens between layers need a FULL recording")
+    tokens = recording.stem
+    for index in range(layer):
+        tokens = tokens + recording.token_updates[index] + recording.channel_updates[index]
+    return tokens
+
+
+def tokens_between(recording: Recording, layer: int) -> Tensor:
+    """The tokens between token mixing and channel mixing of layer `layer`, (B, N, C)."""
+    return tokens_before(recording, layer) + recording.token_updates[layer]
+
+
+def token_mixing_input(model: MlpMixer, recording: Recording, layer: int) -> Tensor:
+    """LN(x), what token mixing of layer `layer` is given, (B, N, C), fp32."""
+    return _normed(model.block(layer).norm1, tokens_before(recording, layer))
+
+
+def channel_mixing_input(model: MlpMixer, recording: Recording, layer: int) -> Tensor:
+    """LN(u), what channel mixing of layer `layer` is given, (B, N, C), fp32."""
+    return _normed(model.block(layer).norm2, tokens_between(recording, layer))
+
+
+def _normed(norm: nn.LayerNorm, tokens: Tensor) -> Tensor:
+    weight, bias = norm.weight.float(), norm.bias.float()
+    return functional.layer_norm(tokens.to(torch.float32), norm.normalized_shape, weight, bias, norm.eps)

@@ -1,0 +1,86 @@
+"""Through several layers: the product of mixing matrices, which is approximate, and the exact reach of a patch.
+
+Functions over a model and a FULL recording of one picture; fp32, whatever the precision of the pass.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mixer_gui.model.mixer import MlpMixer, Recording, gelu_slope
+
+
+def rollout_reads(model: MlpMixer, slopes: Tensor, layer: int, patch: int) -> Tensor:
+    """Row `patch` of R = (I + M_layer)···(I + M_0), (N,): what it holds of each patch after `layer`, from 0.
+
+    Approximate: LayerNorm and channel mixing are left out. Multiplied from the left, vector by vector: no matrix
+    of N × N is made. `slopes`: (L, T), mean over channels of GELU'(h).
+    """
+    row = _unit_vector(model, slopes, patch)
+    for index in reversed(range(layer + 1)):
+        mixing = model.token_mixing(index)
+        row = row + ((row @ mixing.fc2.weight.float()) * slopes[index].float()) @ mixing.fc1.weight.float()
+    return row
+
+
+def rollout_writes(model: MlpMixer, slopes: Tensor, layer: int, patch: int) -> Tensor:
+    """Column `patch` of the same product, (N,): where the patch has gone after `layer`."""
+    column = _unit_vector(model, slopes, patch)
+    for index in range(layer + 1):
+        mixing = model.token_mixing(index)
+        column = column + mixing.fc2.weight.float() @ (slopes[index].float() * (mixing.fc1.weight.float() @ column))
+    return column
+
+
+def reach(model: MlpMixer, recording: Recording, patch: int) -> Tensor:
+    """How fast each final token changes as patch `patch` of the picture begins to fade to the mean colour, (N,).
+
+    The norm over channels of J·v, where J is the Jacobian of the tokens after the final norm with respect to the
+    normalised pixels, and v these pixels in the patch and 0 elsewhere. Exact: forward-mode differentiation, the
+    derivative of each step of the forward pass applied to a change of its input, at the recorded values. Costs about
+    one and a half forward passes. torch's own forward mode is not used: it compiles scripts before its first answer.
+    """
+    if recording.stem is None or not recording.hidden:
+        raise ValueError("the reach of a patch needs a FULL recording")
+    tokens = recording.stem[0].float()
+    change = torch.zeros_like(tokens)
+    bias = model.stem.proj.bias
+    change[patch] = tokens[patch] if bias is None else tokens[patch] - bias.float()  # the stem is linear
+    for index in range(model.config.num_blocks):
+        block = model.block(index)
+        mixing = block.mlp_tokens
+        inner = mixing.fc1.weight.float() @ norm_change(block.norm1, tokens, change)
+        inner = inner * gelu_slope(recording.hidden[index][0].float(), mixing.gelu)
+        change = change + mixing.fc2.weight.float() @ inner
+        tokens = tokens + recording.token_updates[index][0].float()
+
+        channels = block.mlp_channels
+        hidden = functional.linear(_normed(block.norm2, tokens), channels.fc1.weight.float(), channels.fc1.bias.float())
+        inner = functional.linear(norm_change(block.norm2, tokens, change), channels.fc1.weight.float())
+        inner = inner * gelu_slope(hidden, channels.gelu)
+        change = change + functional.linear(inner, channels.fc2.weight.float())
+        tokens = tokens + recording.channel_updates[index][0].float()
+    norms: Tensor = torch.linalg.vector_norm(norm_change(model.norm, tokens, change), dim=-1)
+    return norms
+
+
+def norm_change(norm: nn.LayerNorm, tokens: Tensor, change: Tensor) -> Tensor:
+    """The derivative of LayerNorm at `tokens` in the direction `change`, both (N, C): (N, C).
+
+    γ · (d − x̂ · mean(x̂ · d)) / σ, where d is the change less its mean and x̂ the token before γ and β.
+    """
+    variance, mean = torch.var_mean(tokens, -1, correction=0, keepdim=True)
+    sigma = torch.sqrt(variance + norm.eps)
+    unit = (tokens - mean) / sigma
+    change = change - change.mean(-1, keepdim=True)
+    return (change - unit * (unit * change).mean(-1, keepdim=True)) / sigma * norm.weight.float()
+
+
+def _normed(norm: nn.LayerNorm, tokens: Tensor) -> Tensor:
+    return functional.layer_norm(tokens, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
+
+
+def _unit_vector(model: MlpMixer, slopes: Tensor, patch: int) -> Tensor:
+    vector = slopes.new_zeros(model.config.grid.count, dtype=torch.float32)
+    vector[patch] = 1.0
+    return vector
