@@ -17,19 +17,24 @@ NAME_LENGTH = 60  # characters of a file's name in a menu
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """All commands; `recent` and `open_model_menu` are menus that the window fills."""
+    """All commands; `recent` and `panels` are menus that the window fills."""
 
     open_pictures: QAction
     recent: QMenu
     save_map: QAction
+    save_sized: QAction
+    save_report: QAction
+    save_arrays: QAction
     export: QAction
     reload: QAction
     quit: QAction
     undo: QAction
+    redo: QAction
     paste: QAction
     copy: QAction
     remove: QAction
     clear: QAction
+    panels: QMenu
     previous_picture: QAction
     next_picture: QAction
     previous_layer: QAction
@@ -46,6 +51,7 @@ class Actions:
     embedded_model: QAction
     devices: dict[DevicePreference, QAction]
     class_list: QAction
+    help: QAction
     about: QAction
 
 
@@ -84,6 +90,10 @@ def build_actions(window: QMainWindow) -> Actions:
     recent = file.addMenu(tr("Open &Recent"))
     file.addSeparator()
     save_map = action(file, tr("&Save Picture with Map…"), standard.Save)
+    save_sized = action(file, tr("Save Picture as PNG or S&VG…"))
+    file.addSeparator()
+    save_report = action(file, tr("Save &Report…"), "Ctrl+Shift+S")
+    save_arrays = action(file, tr("Save &Arrays…"), "Ctrl+Shift+E")
     export = action(file, tr("&Export Results…"), "Ctrl+E")
     file.addSeparator()
     reload = action(file, tr("Re&load Picture"), standard.Refresh)
@@ -92,6 +102,8 @@ def build_actions(window: QMainWindow) -> Actions:
 
     edit = bar.addMenu(tr("&Edit"))
     undo = action(edit, tr("&Undo"), standard.Undo)
+    redo = action(edit, tr("&Redo"))
+    redo.setShortcuts(list(dict.fromkeys((*QKeySequence.keyBindings(standard.Redo), QKeySequence("Ctrl+Shift+Z")))))
     edit.addSeparator()
     copy = action(edit, tr("&Copy Results"), standard.Copy)
     paste = action(edit, tr("&Paste Picture"), standard.Paste)
@@ -100,6 +112,7 @@ def build_actions(window: QMainWindow) -> Actions:
     clear = action(edit, tr("Remove &All Pictures"))
 
     view = bar.addMenu(tr("&View"))
+    panels = view.addMenu(tr("&Microscope"))
     previous_picture = action(view, tr("Previous Picture"), "PgUp")
     next_picture = action(view, tr("Next Picture"), "PgDown")
     view.addSeparator()
@@ -138,19 +151,25 @@ def build_actions(window: QMainWindow) -> Actions:
     class_list = action(model, tr("&What It Knows…"))
 
     help_ = bar.addMenu(tr("&Help"))
+    help_on_view = action(help_, tr("&What the Views Show"), standard.HelpContents)
     about = action(help_, tr("&About Mixer GUI"))
     return Actions(
         open_pictures=open_pictures,
         recent=recent,
         save_map=save_map,
+        save_sized=save_sized,
+        save_report=save_report,
+        save_arrays=save_arrays,
         export=export,
         reload=reload,
         quit=quit_,
         undo=undo,
+        redo=redo,
         paste=paste,
         copy=copy,
         remove=remove,
         clear=clear,
+        panels=panels,
         previous_picture=previous_picture,
         next_picture=next_picture,
         previous_layer=previous_layer,
@@ -167,5 +186,6 @@ def build_actions(window: QMainWindow) -> Actions:
         embedded_model=embedded_model,
         devices={DevicePreference(key): made for key, made in devices.items()},
         class_list=class_list,
+        help=help_on_view,
         about=about,
     )

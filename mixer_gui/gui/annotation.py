@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter
 
-from mixer_gui.gui.picture_view import Overlay
+from mixer_gui.gui.picture_painting import Overlay
 from mixer_gui.gui.placement import Placement
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.records import LiveFrame, Prediction

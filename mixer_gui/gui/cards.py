@@ -19,9 +19,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mixer_gui.gui.edits_bar import EditsBar
 from mixer_gui.gui.gallery import GalleryModel, GalleryStrip
 from mixer_gui.gui.heatmap_grid import HeatmapGrid
-from mixer_gui.gui.labels import ElidedLabel, badge, card, heading
+from mixer_gui.gui.labels import ElidedLabel, badge, card, heading, shortened
 from mixer_gui.gui.live_bar import LiveBar
 from mixer_gui.gui.maps import MapKind, kind_explanation, kind_name
 from mixer_gui.gui.offer import OfferButton
@@ -31,11 +32,14 @@ from mixer_gui.gui.prediction_list import PredictionList
 from mixer_gui.gui.timeline import TimelineCard
 from mixer_gui.records import FramingKind
 
+LONGEST_CAPTION = 26  # characters on a button
+
 
 class PictureCard(QWidget):
     """The picture with its map, what to do with it, and the strip of pictures below."""
 
     overlay_chosen = Signal(bool)  # True: the class's evidence, False: the layer's map
+    panel_map_chosen = Signal()  # the map of the microscope's view
     framing_chosen = Signal(object)  # FramingKind
 
     def __init__(self, gallery: GalleryModel, parent: QWidget | None = None) -> None:
@@ -52,6 +56,12 @@ class PictureCard(QWidget):
                 "Exact: the mean over patches, plus a constant, is the class's logit."
             )
         )
+        self.panel_button = QToolButton()
+        self.panel_button.setCheckable(True)
+        self.panel_button.setAutoExclusive(True)
+        self.panel_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.panel_button.clicked.connect(self.panel_map_chosen)
+        self.panel_button.hide()
         self.framing = QComboBox()
         self.framing.setAccessibleName(self.tr("What the network sees"))
         self.framing.setToolTip(self.tr("Which part of the picture the network sees"))
@@ -70,6 +80,7 @@ class PictureCard(QWidget):
         self.notice.setTextFormat(Qt.TextFormat.PlainText)
         self.notice.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.notice.hide()
+        self.edits_bar = EditsBar()
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setMinimumWidth(80)
@@ -91,6 +102,7 @@ class PictureCard(QWidget):
         top.addWidget(self.name, 1)
         top.addWidget(self.layer_button)
         top.addWidget(self.evidence_button)
+        top.addWidget(self.panel_button)
         top.addWidget(self.framing)
         below = QHBoxLayout()
         map_label = QLabel(self.tr("Map"))
@@ -103,6 +115,7 @@ class PictureCard(QWidget):
         below.addWidget(self.exactness)
         layout.addLayout(top)
         layout.addWidget(self.notice)
+        layout.addWidget(self.edits_bar)
         layout.addWidget(self.view, 1)
         layout.addWidget(self.live_bar)
         layout.addLayout(below)
@@ -115,6 +128,12 @@ class PictureCard(QWidget):
         """A sentence above the picture; empty hides it."""
         self.notice.setText(text)
         self.notice.setVisible(bool(text))
+
+    def set_panel_map(self, caption: str) -> None:
+        """What the microscope's view can put over the picture; empty: nothing."""
+        self.panel_button.setText(shortened(caption, LONGEST_CAPTION))
+        self.panel_button.setToolTip(self.tr("Show over the picture: {0}").format(caption))
+        self.panel_button.setVisible(bool(caption))
 
     def _overlay_button(self, text: str, *, evidence: bool) -> QToolButton:
         button = QToolButton()

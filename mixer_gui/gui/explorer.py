@@ -12,8 +12,18 @@ from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
 from mixer_gui.gui.gallery import LivePicture
 from mixer_gui.gui.heatmap_grid import LayerMap
 from mixer_gui.gui.images import map_image, map_images, picture_image
-from mixer_gui.gui.maps import MapKind, ShownMap, evidence_map, layer_maps, scale_ends
-from mixer_gui.gui.picture_view import Overlay
+from mixer_gui.gui.labels import shortened
+from mixer_gui.gui.maps import (
+    CaptionedMap,
+    MapKind,
+    ShownMap,
+    captioned_evidence,
+    captioned_layer,
+    evidence_map,
+    layer_maps,
+)
+from mixer_gui.gui.picture_painting import Overlay
+from mixer_gui.gui.placement import largest_rectangle
 from mixer_gui.gui.prediction_list import percentage, short_label, steady_order
 from mixer_gui.pictures.geometry import seen_rectangle
 from mixer_gui.records import (
@@ -30,6 +40,8 @@ from mixer_gui.records import (
 
 if TYPE_CHECKING:
     from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard
+    from mixer_gui.gui.focus import Focus
+    from mixer_gui.gui.microscope.panel import Panel
     from mixer_gui.gui.session import Session
 
 
@@ -45,10 +57,15 @@ class Explorer(QObject):
         predictions: PredictionCard,
         layers: LayersCard,
         patch: PatchCard,
+        focus: Focus,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._session = session
+        self._focus = focus
+        self._panel: Panel | None = None  # of the microscope, on the screen
+        self._shows_before = False  # the map of the picture without its edits, where it has some
+        self._shows_panel = False  # its map, in place of a layer's or the evidence
         self._picture, self._predictions, self._layers, self._patch = picture, predictions, layers, patch
         self._layer = 0
         self._class: int | None = None
@@ -76,6 +93,10 @@ class Explorer(QObject):
         layers.grid.layer_chosen.connect(self._choose_layer)
         layers.kind_chosen.connect(self._choose_kind)
         layers.scale_chosen.connect(self._refresh_maps)
+        picture.panel_map_chosen.connect(self._show_panel_map)
+        focus.layer_wanted.connect(layers.grid.select_layer)
+        focus.patch_wanted.connect(picture.view.pin)
+        focus.class_wanted.connect(self.choose_class)
         self._refresh_picture()
 
     @property
@@ -111,6 +132,7 @@ class Explorer(QObject):
         self._about = None
         self._predictions.list.set_chosen(index)
         self._shows_evidence = index is not None
+        self._focus.set_class(self.shown_class)
         self._session.ask_class(None)  # what was answered is let go: a frame that stands still is asked again
         self._ask_class_if_shown()
         self._refresh_maps()
@@ -123,7 +145,28 @@ class Explorer(QObject):
 
     @Slot(bool)
     def show_evidence(self, evidence: bool) -> None:
-        self._shows_evidence = evidence
+        self._shows_evidence, self._shows_panel = evidence, False
+        self._refresh_overlay()
+
+    @Slot(object)
+    def set_panel(self, panel: Panel | None) -> None:
+        """A view of the microscope came to the screen, or none is there any more; its map comes over the picture."""
+        if self._panel is not None:
+            self._panel.overlay_changed.disconnect(self._refresh_overlay)
+            self._panel.overlay_wanted.disconnect(self._show_panel_map)
+        self._panel, self._shows_panel = panel, panel is not None
+        if panel is not None:
+            panel.overlay_changed.connect(self._refresh_overlay)
+            panel.overlay_wanted.connect(self._show_panel_map)
+        self._refresh_overlay()
+
+    def show_before(self, wanted: bool) -> None:
+        self._shows_before = wanted
+        self._refresh_overlay()
+
+    @Slot()
+    def _show_panel_map(self) -> None:
+        self._shows_panel = True
         self._refresh_overlay()
 
     # --- refreshing ---
@@ -164,10 +207,20 @@ class Explorer(QObject):
             self._take_model(report)
         self._refresh_predictions()
         self._refresh_seen()
+        self._refresh_focus()
         self._refresh_maps()
         self._patch.panel.clear()
         self._ask_patch(self._picture.view.patch)
         self._ask_class_if_shown()
+
+    def _refresh_focus(self) -> None:
+        current, is_live = self._session.current, isinstance(self._session.current, LivePicture)
+        if current is None or is_live or current.frame is None:
+            self._focus.set_report(None, None, None, is_live=is_live)
+            return
+        self._focus.set_layer(self._layer)
+        self._focus.set_class(self.shown_class)
+        self._focus.set_report(current.report, current.before, picture_image(current.frame), is_live=False)
 
     def show_frame_report(self, answer: FrameReport, *, moves: bool) -> None:
         """The newest of a moving picture that is current, whose `report` and `ranking` were set already.
@@ -228,6 +281,7 @@ class Explorer(QObject):
 
     @Slot()
     def _refresh_names(self) -> None:
+        self._focus.set_names(reveals=self._session.reveals_names)
         self._refresh_predictions()
         self._refresh_maps()
 
@@ -237,14 +291,14 @@ class Explorer(QObject):
         label = self._class_label()
         self._layers.set_class(label)
         self._picture.evidence_button.setText(
-            self.tr("Evidence: {0}").format(_shortened(label)) if label else self.tr("Evidence")
+            self.tr("Evidence: {0}").format(shortened(label, 22)) if label else self.tr("Evidence")
         )
         self._picture.evidence_button.setEnabled(report is not None)
         self._picture.layer_button.setEnabled(report is not None)
         if report is None:
             self._layers.grid.layers.set_layers(())
         else:
-            maps = self._layer_maps(report)
+            maps = self._layer_maps(report, self._about)
             images = map_images(
                 [each.values for each in maps],
                 report.model.grid,
@@ -265,35 +319,51 @@ class Explorer(QObject):
         """The map over the picture and its legend."""
         report = self.report
         self._picture.layer_button.setText(self.tr("Layer {0}").format(self._layer + 1))
-        self._picture.layer_button.setChecked(not self._shows_evidence)
-        self._picture.evidence_button.setChecked(self._shows_evidence)
         ranking = () if report is None else self._named(report.lens[self._layer][:2], report)
         said = ", ".join(f"{short_label(each.label)} {percentage(each.probability)}" for each in ranking)
         self._layers.set_lens(self._layer + 1, said)
-        shown: ShownMap | None = None
-        kind: MapKind | None = None
-        if report is not None and self._shows_evidence and self.shown_class is not None:
-            shown = evidence_map(report, self.shown_class, self._about, raw=self._raw_evidence)
+        panel_map = None if report is None or self._panel is None else self._panel.overlay()
+        self._picture.set_panel_map("" if panel_map is None else panel_map.caption)
+        over: CaptionedMap | None = None
+        current = self._session.current
+        if report is not None and self._shows_before and current is not None and current.before is not None:
+            over = self._own_map(current.before, None)
         elif report is not None:
-            kind = MapKind(self._layers.kind.currentData())
-            shown = self._layer_maps(report)[self._layer]
-        self._picture.exactness.setVisible(shown is not None)
-        if report is None or shown is None:
+            over = panel_map if self._shows_panel and panel_map is not None else self._own_map(report, self._about)
+        shows_panel = over is not None and over is panel_map
+        self._picture.panel_button.setChecked(shows_panel)
+        self._picture.layer_button.setChecked(not shows_panel and not self._shows_evidence)
+        self._picture.evidence_button.setChecked(not shows_panel and self._shows_evidence)
+        self._picture.exactness.setVisible(over is not None)
+        self._focus.set_map(None if self._focus.report is None else over)
+        if report is None or over is None:
             self._picture.view.set_overlay(None)
             self._picture.legend.clear()
             return
+        self._picture.exactness.setText(over.exactness)
+        self._picture.exactness.setToolTip(over.explanation)
+        shown = over.shown
         image = map_image(shown.values, report.model.grid, shown.end, signed=shown.signed, fade=True)
         self._picture.view.set_overlay(Overlay(image, report.seen, report.model.grid))
-        low, high = scale_ends(shown, kind)
-        self._picture.legend.show_scale(low, high, signed=shown.signed)
+        self._picture.legend.show_scale(*over.ends, signed=shown.signed)
 
-    def _layer_maps(self, report: Report) -> tuple[ShownMap, ...]:
+    def _own_map(self, report: Report, about: ClassReport | None) -> CaptionedMap | None:
+        """The selected layer's map, or the class's evidence."""
+        if self._shows_evidence and self.shown_class is not None:
+            shown = evidence_map(report, self.shown_class, about, raw=self._raw_evidence)
+            return None if shown is None else captioned_evidence(shown, self._class_label())
+        kind = MapKind(self._layers.kind.currentData())
+        if kind == MapKind.CONTRIBUTION and about is None:
+            kind = MapKind.RELATIVE_UPDATE
+        return captioned_layer(self._layer_maps(report, about)[self._layer], kind, self._layer, self._class_label())
+
+    def _layer_maps(self, report: Report, about: ClassReport | None) -> tuple[ShownMap, ...]:
         """Asked for by the grid and by the overlay, and of a moving picture thirty times a second: kept."""
         kind, per_layer = MapKind(self._layers.kind.currentData()), self._layers.per_layer.isChecked()
         kept = self._kept
-        if kept is None or kept[0] is not report or kept[1] is not self._about or kept[2] != (kind, per_layer):
-            maps = layer_maps(report, self._about, kind, per_layer=per_layer)
-            self._kept = kept = (report, self._about, (kind, per_layer), maps)
+        if kept is None or kept[0] is not report or kept[1] is not about or kept[2] != (kind, per_layer):
+            maps = layer_maps(report, about, kind, per_layer=per_layer)
+            self._kept = kept = (report, about, (kind, per_layer), maps)
         return kept[3]
 
     def _class_label(self) -> str:
@@ -313,6 +383,7 @@ class Explorer(QObject):
         """A layer's cell was chosen: its map comes over the picture."""
         if layer != self._layer:
             self._layer = layer
+            self._focus.set_layer(layer)
             self._shows_evidence = False
             self._ask_patch(self._picture.view.patch)
         elif self._layers.grid.hasFocus():
@@ -334,6 +405,7 @@ class Explorer(QObject):
     def _ask_patch(self, patch: int | None) -> None:
         patch = self._picture.view.patch
         report = self.report
+        self._focus.set_patch(patch)
         if patch is None or report is None:
             self._session.ask_patch(self._layer, None)
             self._patch.title.setText(self.tr("Patch"))
@@ -373,17 +445,6 @@ class Explorer(QObject):
             return
         rectangle = None
         if kind == FramingKind.RECTANGLE and current.frame is not None and ready is not None:
-            rectangle = _largest(current.frame.width, current.frame.height, ready.info.preprocessing.input_size)
+            size = ready.info.preprocessing.input_size
+            rectangle = largest_rectangle(current.frame.width, current.frame.height, size)
         self.framing_asked.emit(Framing(kind, rectangle))
-
-
-def _largest(width: int, height: int, input_size: tuple[int, int]) -> Rect:
-    """The largest centred rectangle of the input's aspect ratio, a little inside so that its corners show."""
-    aspect = input_size[1] / input_size[0]
-    rect_width = min(width, height * aspect) * 0.9
-    rect_height = rect_width / aspect
-    return Rect((width - rect_width) / 2.0, (height - rect_height) / 2.0, rect_width, rect_height)
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= 22 else label[:21] + "…"

@@ -160,8 +160,8 @@ class FileCommands(QObject):
         name, revision = (ready.info.name, ready.info.revision) if ready is not None else ("", None)
         results = []
         for picture in self._session.gallery.pictures:
-            if picture.report is not None:
-                results.append(self._result(picture.report, top_k))
+            if picture.report is not None:  # of the picture itself, not of what was tried on it
+                results.append(self._result(picture.before or picture.report, top_k))
             elif picture.failure is not None:
                 path = source_path(picture.source)
                 results.append(Result(path, name, revision, error=picture.failure.sentence))

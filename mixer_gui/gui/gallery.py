@@ -20,12 +20,23 @@ from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOpti
 
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.gui.theme import colours, paint_placeholder
-from mixer_gui.records import ClassifyRequest, Failure, Frame, Framing, PictureSource, Prediction, Report
+from mixer_gui.records import (
+    CheckpointInfo,
+    ClassifyRequest,
+    Edit,
+    Failure,
+    Frame,
+    Framing,
+    PictureSource,
+    Prediction,
+    Report,
+)
 
 Index = QModelIndex | QPersistentModelIndex
 PICTURE_ROLE = Qt.ItemDataRole.UserRole
 LABEL_ROLE = PICTURE_ROLE + 1  # of the first prediction
 THUMBNAIL = 64
+SHOWN_EDGE = 2048  # pixels of a picture that is shown
 CELL = QSize(96, 88)
 
 
@@ -42,6 +53,46 @@ class Picture:
     thumbnail: QImage | None = None
     report: Report | None = None
     failure: Failure | None = None
+    edits: tuple[Edit, ...] = ()
+    before: Report | None = None  # without its edits, where `report` has some
+
+    @property
+    def unedited(self) -> Report | None:
+        """What the network said of the picture itself, whatever was tried on it since."""
+        report = self.before if self.before is not None else self.report
+        return None if report is None or report.edits else report
+
+    @property
+    def has_whole_frame(self) -> bool:
+        """Whether its pixels are there as large as they are shown."""
+        frame = self.frame
+        return frame is not None and max(frame.pixels.shape[:2]) >= min(SHOWN_EDGE, max(frame.width, frame.height))
+
+    def is_complete(self, model: CheckpointInfo) -> bool:
+        """Whether all is there that the window shows of it with this model, as it is framed and edited now."""
+        report = self.report
+        return (
+            not self.is_waiting
+            and report is not None
+            and report.pixels is not None
+            and self.has_whole_frame
+            and (report.model, report.framing, report.edits) == (model, self.framing, self.edits)
+        )
+
+    def knows_unedited(self, model: CheckpointInfo) -> bool:
+        """Whether there is, to compare its edits with, what this model said of the picture itself."""
+        report = self.unedited
+        return report is not None and (report.model, report.framing) == (model, self.framing)
+
+    def take_report(self, report: Report) -> None:
+        """The answer to the newest request; of an edited picture, the one without edits is kept beside it."""
+        self.before = self.unedited if report.edits else None
+        self.report, self.failure, self.is_waiting = report, None, False
+
+    def take_back_edits(self) -> None:
+        """Go back to what the network said of the picture itself; what is under way is stale."""
+        if self.before is not None:
+            self.report, self.before, self.request, self.is_waiting = self.before, None, None, False
 
 
 @dataclass(slots=True, eq=False)

@@ -30,6 +30,31 @@ def picture_image(frame: Frame) -> QImage:
     return QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_RGB888)
 
 
+def pixels_image(pixels: NDArray[np.uint8]) -> QImage:
+    """uint8 (H, W, 3) as a picture that owns its pixels."""
+    height, width, _ = pixels.shape
+    return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).convertToFormat(
+        QImage.Format.Format_RGB32
+    )
+
+
+def edited_image(after: NDArray[np.uint8], before: NDArray[np.uint8] | None, grid: PatchGrid) -> QImage:
+    """What the network saw, uint8 (H, W, 3), transparent where a whole patch is as in `before`; None: nowhere."""
+    import numpy as np
+
+    height, width, _ = after.shape
+    rgba = np.empty((height, width, 4), np.uint8)
+    rgba[..., :3] = after
+    rgba[..., 3] = 255
+    if before is not None:
+        parts = (after != before).reshape(grid.rows, height // grid.rows, grid.columns, width // grid.columns, 3)
+        is_other = parts.any((1, 3, 4)).repeat(height // grid.rows, 0).repeat(width // grid.columns, 1)
+        rgba[~is_other] = 0
+    return QImage(rgba.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888).convertToFormat(
+        QImage.Format.Format_ARGB32_Premultiplied
+    )
+
+
 @cache
 def colour_table(name: str) -> NDArray[np.uint8]:
     """256 colours of a colour map, uint8 (256, 3)."""

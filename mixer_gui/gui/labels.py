@@ -78,6 +78,11 @@ class FittingLabel(ElidedLabel):
         return QSize(60, super().minimumSizeHint().height())
 
 
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, the last of them an ellipsis where some are left out."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def words_label(name: str = "") -> QLabel:
     label = QLabel()
     label.setObjectName(name)

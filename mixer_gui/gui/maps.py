@@ -37,6 +37,17 @@ class ShownMap:
     signed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CaptionedMap:
+    """A map as it lies over the picture, with the words around it."""
+
+    shown: ShownMap
+    caption: str  # what it is, in a few words
+    ends: tuple[str, str]  # of the colour scale
+    exactness: str  # the badge: exact, approximate, …
+    explanation: str  # the badge's tooltip
+
+
 def layer_maps(report: Report, about: ClassReport | None, kind: MapKind, *, per_layer: bool) -> tuple[ShownMap, ...]:
     """A map for each layer, on one colour scale or each on its own.
 
@@ -87,6 +98,23 @@ def kind_explanation(kind: MapKind) -> str:
         ),
     }
     return explanations[kind]
+
+
+def captioned_layer(shown: ShownMap, kind: MapKind, layer: int, class_label: str) -> CaptionedMap:
+    """A layer's map, of `layer` from 0, with its words."""
+    caption = _tr("Layer {0}: {1}").format(layer + 1, kind_name(kind, class_label))
+    return CaptionedMap(shown, caption, scale_ends(shown, kind), _tr("exact"), _exact())
+
+
+def captioned_evidence(shown: ShownMap, class_label: str) -> CaptionedMap:
+    """A class's evidence with its words."""
+    return CaptionedMap(
+        shown, _tr("Evidence: {0}").format(class_label), scale_ends(shown, None), _tr("exact"), _exact()
+    )
+
+
+def _exact() -> str:
+    return _tr("Computed, not estimated: exact to the rounding of the pass (fp32).")
 
 
 def scale_ends(shown: ShownMap, kind: MapKind | None) -> tuple[str, str]:

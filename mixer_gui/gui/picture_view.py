@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QColor,
     QEnterEvent,
     QFocusEvent,
     QImage,
@@ -24,7 +23,18 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mixer_gui.gui.placement import Grip, Placement, drag_rect, grip_at, place
+from mixer_gui.gui.brush import Brush
+from mixer_gui.gui.picture_painting import (
+    Content,
+    Overlay,
+    drawn,
+    paint_content,
+    paint_handles,
+    paint_marked,
+    paint_message,
+    paint_patch,
+)
+from mixer_gui.gui.placement import GRIP_CURSORS, Grip, Placement, drag_rect, grip_at, place, stepped
 from mixer_gui.pictures.geometry import patch_at, patch_rectangle
 from mixer_gui.records import PatchGrid, Rect
 
@@ -34,15 +44,6 @@ STEPS = {
     Qt.Key.Key_Up: (-1, 0),
     Qt.Key.Key_Down: (1, 0),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """A map to draw over the picture: one pixel a patch, on the rectangle that the network saw."""
-
-    image: QImage
-    seen: Rect
-    grid: PatchGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class PictureView(QWidget):
     patch_pointed = Signal(object)  # int, or None when the pointer left the patches
     patch_pinned = Signal(object)  # int, or None when unpinned
     rectangle_changed = Signal(object)  # Rect: the user moved or resized what the network sees
+    patches_painted = Signal(object)  # frozenset[int]: the brush met others; all of the stroke that goes on
+    stroke_ended = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,6 +79,10 @@ class PictureView(QWidget):
         self._message = ""
         self._pointed: int | None = None
         self._pinned: int | None = None
+        self._edited: QImage | None = None
+        self._marked: frozenset[int] = frozenset()
+        self._brush = Brush(self._patch_under)
+        self._brush_is_on = False
         self._adjustable = False
         self._drag: Drag | None = None
         self._pressed_at: QPointF | None = None
@@ -129,6 +136,8 @@ class PictureView(QWidget):
             return
         if grid != self._grid:
             self._pointed = self._pinned = None
+            self._marked = frozenset()
+            self._end_stroke()
         before = self.placement()
         self._seen, self._grid = seen, grid
         if self.placement() != before:
@@ -162,8 +171,35 @@ class PictureView(QWidget):
         self._adjustable = adjustable
         if not adjustable:
             self._drag = None
-            self.unsetCursor()
+            if not self._brush_is_on:
+                self.unsetCursor()
         self.update()
+
+    def set_edited(self, image: QImage | None) -> None:
+        """What was changed in the picture, over the rectangle that the network saw; transparent elsewhere."""
+        self._edited = image
+        self.update()
+
+    def set_brush(self, on: bool) -> None:
+        """Whether pressing and dragging paints over patches, in place of pinning one or moving the rectangle."""
+        if on == self._brush_is_on:
+            return
+        self._brush_is_on = on
+        self._end_drag()
+        self._end_stroke()
+        if on:
+            self.setCursor(Qt.CursorShape.CrossCursor)
+        else:
+            self.unsetCursor()
+
+    def mark_patches(self, patches: frozenset[int]) -> None:
+        """Patches that are shown as chosen."""
+        self._marked = patches
+        self.update()
+
+    @property
+    def brush_is_on(self) -> bool:
+        return self._brush_is_on
 
     @property
     def overlay(self) -> Overlay | None:
@@ -189,19 +225,8 @@ class PictureView(QWidget):
 
     def picture_with_map(self) -> QImage | None:
         """The picture at its display resolution with map and rectangle, as `paintEvent` draws them."""
-        if self._image is None:
-            return None
-        width, height = self._size
-        scale = self._image.width() / width
-        seen = self._seen or Rect(0, 0, width, height)
-        left, top = min(0.0, seen.left), min(0.0, seen.top)
-        canvas = QSize(round((max(width, seen.right) - left) * scale), round((max(height, seen.bottom) - top) * scale))
-        drawn = QImage(canvas, QImage.Format.Format_RGB32)
-        drawn.fill(QColor("#808080"))
-        painter = QPainter(drawn)
-        self._paint_content(painter, Placement(scale, -left * scale, -top * scale), None)
-        painter.end()
-        return drawn
+        content = self._content()
+        return None if content is None else drawn(content)
 
     # --- painting ---
 
@@ -210,18 +235,20 @@ class PictureView(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        if self._image is None:
-            self._paint_message(painter)
+        content = self._content()
+        if content is None:
+            paint_message(painter, self.rect(), self.palette(), self._message)
         else:
             moved_to_another_screen = (
                 self._scaled is not None and self._scaled.devicePixelRatio() != self.devicePixelRatioF()
             )
             if (self._scaled is None or moved_to_another_screen) and not self._smooth.isActive():
                 self._smooth.start()  # until then the painter scales, fast and less well
-            self._paint_content(painter, self.placement(), self._scaled)
-            self._paint_patch(painter)
-            if self._adjustable:
-                self._paint_handles(painter)
+            paint_content(painter, content, self.placement(), self._scaled)
+            self._paint_patches(painter)
+            if self._adjustable and self._seen is not None:
+                accent = self.palette().color(QPalette.ColorRole.Highlight)
+                paint_handles(painter, self.placement().to_screen(self._seen), accent)
         if self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -232,65 +259,17 @@ class PictureView(QWidget):
             self._painted = True
             QTimer.singleShot(0, self.first_painted.emit)
 
-    def _paint_message(self, painter: QPainter) -> None:
-        pen = QPen(self.palette().color(QPalette.ColorRole.Mid), 2, Qt.PenStyle.DashLine)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(pen)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(8, 8, -8, -8), 12, 12)
-        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 1.15)
-        painter.setFont(font)
-        area = self.rect().adjusted(24, 24, -24, -24)
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap), self._message)
-
-    def _paint_content(self, painter: QPainter, placement: Placement, scaled: QPixmap | None) -> None:
-        """Picture, dimmed surroundings and map."""
+    def _content(self) -> Content | None:
         if self._image is None:
-            return
-        whole = placement.to_screen(Rect(0, 0, *self._size))
-        if scaled is not None:
-            painter.drawPixmap(whole.toRect().topLeft(), scaled)
-        else:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(whole, self._image)
-        if self._seen is None:
-            return
-        seen = placement.to_screen(self._seen)
-        if not seen.contains(whole.adjusted(1, 1, -1, -1)):
-            for part in _difference(whole, seen):
-                painter.fillRect(part, QColor(0, 0, 0, 130))
-        for part in _difference(seen, whole):
-            painter.fillRect(part, QColor(128, 128, 128, 110))
-        if self._overlay is not None and self._opacity > 0.0:
-            painter.setOpacity(self._opacity)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-            painter.drawImage(placement.to_screen(self._overlay.seen), self._overlay.image)
-            painter.setOpacity(1.0)
+            return None
+        return Content(self._image, self._size, self._seen, self._edited, self._overlay, self._opacity)
 
-    def _paint_patch(self, painter: QPainter) -> None:
-        patch = self.patch
-        rect = None if patch is None else self.patch_screen_rectangle(patch)
-        if rect is None:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for width, colour in ((4, QColor(0, 0, 0)), (2, QColor(255, 255, 255))):
-            style = Qt.PenStyle.SolidLine if self._pinned is not None or width == 4 else Qt.PenStyle.DotLine
-            painter.setPen(QPen(colour, width, style, Qt.PenCapStyle.FlatCap, Qt.PenJoinStyle.MiterJoin))
-            painter.drawRect(rect)
-
-    def _paint_handles(self, painter: QPainter) -> None:
-        if self._seen is None:
-            return
-        rect = self.placement().to_screen(self._seen)
-        accent = self.palette().color(QPalette.ColorRole.Highlight)
-        painter.setPen(QPen(accent, 2))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(rect)
-        painter.setBrush(accent)
-        for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
-            painter.drawRect(QRectF(corner.x() - 5, corner.y() - 5, 10, 10))
+    def _paint_patches(self, painter: QPainter) -> None:
+        marked = (self.patch_screen_rectangle(patch) for patch in sorted(self._marked | self._brush.patches))
+        paint_marked(painter, (rect for rect in marked if rect is not None))
+        rect = None if self.patch is None else self.patch_screen_rectangle(self.patch)
+        if rect is not None:
+            paint_patch(painter, rect, pinned=self._pinned is not None)
 
     def _rescale(self) -> None:
         """Scale the picture once for this size of the widget, smoothly, so that a repaint only copies it."""
@@ -315,7 +294,10 @@ class PictureView(QWidget):
         if self._drag is not None:
             self._drag_to(event)
             return
-        if self._adjustable and self._seen is not None:
+        if self._brush.is_down:
+            if self._brush.move(event.position(), self._half_patch()):
+                self._tell_stroke()
+        elif self._adjustable and self._seen is not None and not self._brush_is_on:
             self._show_grip(grip_at(event.position(), self.placement().to_screen(self._seen)))
         self._point_at(event.position())
 
@@ -330,6 +312,10 @@ class PictureView(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
+        if self._brush_is_on:
+            if self._brush.press(event.position()):
+                self._tell_stroke()
+            return
         self._pressed_at = event.position()
         if self._adjustable and self._seen is not None:
             grip = grip_at(event.position(), self.placement().to_screen(self._seen))
@@ -337,6 +323,8 @@ class PictureView(QWidget):
                 self._drag = Drag(grip, event.position(), self._seen, self._overlay)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._end_stroke()
         if event.button() != Qt.MouseButton.LeftButton or self._pressed_at is None:
             return
         moved = self._has_moved(event)
@@ -350,6 +338,10 @@ class PictureView(QWidget):
         key = Qt.Key(event.key())
         if key in STEPS and self._grid is not None:
             self._walk(*STEPS[key])
+        elif self._brush_is_on and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            if self.patch is not None and not event.isAutoRepeat():
+                self.patches_painted.emit(frozenset({self.patch}))
+                self.stroke_ended.emit()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._pin(self.patch)
         elif key == Qt.Key.Key_Escape and self._drag is not None:
@@ -367,6 +359,20 @@ class PictureView(QWidget):
         super().focusOutEvent(event)
         self.update()
 
+    def _tell_stroke(self) -> None:
+        self.update()
+        self.patches_painted.emit(self._brush.patches)
+
+    def _end_stroke(self) -> None:
+        if self._brush.lift():
+            self.update()
+            self.stroke_ended.emit()
+
+    def _half_patch(self) -> float:
+        """Half the shorter edge of a patch, in pixels of the screen."""
+        first = self.patch_screen_rectangle(0)
+        return 1.0 if first is None else min(first.width(), first.height()) / 2.0
+
     def _patch_under(self, point: QPointF) -> int | None:
         if self._seen is None or self._grid is None or self._image is None:
             return None
@@ -381,6 +387,13 @@ class PictureView(QWidget):
             self.update()
             self.patch_pointed.emit(patch)
 
+    def pin(self, patch: int | None) -> None:
+        """Pin a patch, or let the pinned one go; not a toggle."""
+        if patch != self._pinned:
+            self._pinned = patch
+            self.update()
+            self.patch_pinned.emit(patch)
+
     def _pin(self, patch: int | None) -> None:
         self._pinned = None if patch == self._pinned else patch
         self.update()
@@ -390,13 +403,7 @@ class PictureView(QWidget):
         """Move the pinned patch by one; from nothing, start in the middle."""
         if self._grid is None:
             return
-        patch = self.patch
-        if patch is None:
-            row, column = self._grid.rows // 2, self._grid.columns // 2
-        else:
-            row = min(max(patch // self._grid.columns + rows, 0), self._grid.rows - 1)
-            column = min(max(patch % self._grid.columns + columns, 0), self._grid.columns - 1)
-        self._pinned = row * self._grid.columns + column
+        self._pinned = stepped(self.patch, self._grid, rows, columns)
         self.update()
         self.patch_pinned.emit(self._pinned)
 
@@ -422,26 +429,4 @@ class PictureView(QWidget):
             self.update()
 
     def _show_grip(self, grip: Grip | None) -> None:
-        shapes = {
-            Grip.TOP_LEFT: Qt.CursorShape.SizeFDiagCursor,
-            Grip.BOTTOM_RIGHT: Qt.CursorShape.SizeFDiagCursor,
-            Grip.TOP_RIGHT: Qt.CursorShape.SizeBDiagCursor,
-            Grip.BOTTOM_LEFT: Qt.CursorShape.SizeBDiagCursor,
-            Grip.MOVE: Qt.CursorShape.OpenHandCursor,
-            None: Qt.CursorShape.ArrowCursor,
-        }
-        self.setCursor(shapes[grip])
-
-
-def _difference(outer: QRectF, inner: QRectF) -> list[QRectF]:
-    """`outer` without `inner`, as up to four rectangles that do not overlap."""
-    inner = inner.intersected(outer)
-    if inner.isEmpty():
-        return [outer]
-    parts = [
-        QRectF(outer.left(), outer.top(), outer.width(), inner.top() - outer.top()),
-        QRectF(outer.left(), inner.bottom(), outer.width(), outer.bottom() - inner.bottom()),
-        QRectF(outer.left(), inner.top(), inner.left() - outer.left(), inner.height()),
-        QRectF(inner.right(), inner.top(), outer.right() - inner.right(), inner.height()),
-    ]
-    return [part for part in parts if part.width() > 0.0 and part.height() > 0.0]
+        self.setCursor(GRIP_CURSORS[grip])

@@ -6,9 +6,9 @@ Functions over numbers; no widget, no painting.
 from dataclasses import dataclass
 from enum import Enum
 
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, Qt
 
-from mixer_gui.records import Rect
+from mixer_gui.records import PatchGrid, Rect
 
 HANDLE_REACH = 9.0  # screen pixels around an edge or corner that take hold of it
 MIN_EDGE = 8.0  # picture pixels
@@ -58,6 +58,16 @@ class Grip(Enum):
     BOTTOM_RIGHT = (0, 0, 1, 1)
 
 
+GRIP_CURSORS = {
+    Grip.TOP_LEFT: Qt.CursorShape.SizeFDiagCursor,
+    Grip.BOTTOM_RIGHT: Qt.CursorShape.SizeFDiagCursor,
+    Grip.TOP_RIGHT: Qt.CursorShape.SizeBDiagCursor,
+    Grip.BOTTOM_LEFT: Qt.CursorShape.SizeBDiagCursor,
+    Grip.MOVE: Qt.CursorShape.OpenHandCursor,
+    None: Qt.CursorShape.ArrowCursor,
+}
+
+
 def grip_at(point: QPointF, rect: QRectF) -> Grip | None:
     """The corner within reach of a point, the rectangle itself inside it, or None."""
     for grip, corner in (
@@ -93,3 +103,21 @@ def drag_rect(rect: Rect, grip: Grip, dx: float, dy: float, width: int, height: 
         new_width,
         new_height,
     )
+
+
+def largest_rectangle(width: int, height: int, input_size: tuple[int, int]) -> Rect:
+    """The largest centred rectangle of the input's aspect ratio, a little inside so that its corners show."""
+    aspect = input_size[1] / input_size[0]
+    rect_width = min(width, height * aspect) * 0.9
+    rect_height = rect_width / aspect
+    return Rect((width - rect_width) / 2.0, (height - rect_height) / 2.0, rect_width, rect_height)
+
+
+def stepped(patch: int | None, grid: PatchGrid, rows: int, columns: int) -> int:
+    """The patch so many rows down and columns right, not beyond the grid's edge; from none, the one in the middle."""
+    if patch is None:
+        row, column = grid.rows // 2, grid.columns // 2
+    else:
+        row = min(max(patch // grid.columns + rows, 0), grid.rows - 1)
+        column = min(max(patch % grid.columns + columns, 0), grid.columns - 1)
+    return row * grid.columns + column

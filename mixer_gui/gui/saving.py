@@ -13,7 +13,10 @@ from PySide6.QtGui import QImage, QImageWriter
 from mixer_gui.results import Result, as_object, to_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Saver(QObject):
@@ -51,12 +54,34 @@ class Saver(QObject):
 
         self._start(write, path)
 
+    def save_text(self, make: Callable[[], str], path: Path) -> None:
+        """What `make` makes, in the saver's thread, as UTF-8."""
+        self._start(lambda partial: _write_bytes(partial, make().encode("utf-8", "backslashreplace")), path)
+
+    def save_bytes(self, data: bytes, path: Path) -> None:
+        self._start(lambda partial: _write_bytes(partial, data), path)
+
+    def save_arrays(self, arrays: Mapping[str, NDArray[np.generic]], description: str, path: Path) -> None:
+        """A compressed NumPy archive that needs no pickle, with `description` as its array `meta`."""
+
+        def write(partial: Path) -> None:
+            import numpy as np
+
+            with partial.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, meta=np.array(description), **arrays)
+
+        self._start(write, path)
+
     def wait(self) -> None:
         """Until everything is on disk; called when the program ends."""
         self._pool.waitForDone()
 
     def _start(self, write: Callable[[Path], None], path: Path) -> None:
         self._pool.start(_Write(self, write, path))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 class _Write(QRunnable):
@@ -69,10 +94,10 @@ class _Write(QRunnable):
         try:
             self._write(partial)
             partial.replace(self._path)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: an array that a NumPy archive does not hold
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-            reason = error.strerror or str(error)
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             self._saver.failed.emit(
                 QCoreApplication.translate("saving", "{0} could not be written: {1}. Choose another place.").format(
                     self._path, reason

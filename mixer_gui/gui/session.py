@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from mixer_gui.gui.gallery import GalleryModel, LivePicture, Picture, thumbnail
+from mixer_gui.gui.gallery import SHOWN_EDGE, GalleryModel, LivePicture, Picture, thumbnail
 from mixer_gui.gui.images import picture_image
 from mixer_gui.records import (
     AddressSource,
+    Answer,
     BytesSource,
     ClassifyRequest,
     ClassReport,
     ClassRequest,
     DevicePreference,
+    Edit,
     Failure,
     FrameReady,
     Framing,
+    Job,
     ModelReady,
     ModelRef,
     PatchReport,
@@ -30,6 +33,7 @@ from mixer_gui.records import (
     PictureSource,
     Priority,
     Progress,
+    Question,
     Report,
 )
 
@@ -40,7 +44,6 @@ if TYPE_CHECKING:
 
 FRAMES_KEPT = 6  # display copies of up to 12 MB each
 STRIP_EDGE = 256  # pixels of a picture that is only in the strip
-SHOWN_EDGE = 2048
 
 
 class Session(QObject):
@@ -51,6 +54,10 @@ class Session(QObject):
     report_changed = Signal()  # the current picture's report came, or its failure
     patch_answered = Signal(object)  # PatchReport for the current report
     class_answered = Signal(object)  # ClassReport for the current report
+    answered = Signal(object)  # any other answer about the current report
+    before_answered = Signal(object)  # an answer about the current picture as it was before its edits
+    edits_failed = Signal(object, str)  # Picture, and why the network could not look at it as it is edited
+    job_told = Signal(object)  # JobProgress, JobResult or JobEnded
     live_asked = Signal()  # something else is wanted of each frame of the moving picture
     model_changed = Signal(object)  # ModelReady: another model, or device, is in use
     model_failed = Signal(object)  # Failure: the model stays what it was
@@ -78,6 +85,8 @@ class Session(QObject):
         worker.report_ready.connect(self._take_report)
         worker.patch_ready.connect(self._take_patch)
         worker.class_ready.connect(self._take_class)
+        worker.answered.connect(self._take_answer)
+        worker.job_told.connect(self._take_job)
         worker.model_ready.connect(self._take_model)
         worker.progressed.connect(self._take_progress)
         worker.failed.connect(self._take_failure)
@@ -124,9 +133,7 @@ class Session(QObject):
             old.frame = None
         del self._shown[:-FRAMES_KEPT]
         self.current_changed.emit()
-        if picture.failure is None and not self._is_complete(picture) and not self._is_under_way(picture):
-            self._request(picture, Priority.DROPPED)
-        self.busy_changed.emit()
+        self._complete(picture)
 
     def remove(self, pictures: Iterable[Picture]) -> list[tuple[int, Picture]]:
         """Take pictures out of the strip and let go of their pixels; returns each with the row it had, in order."""
@@ -175,9 +182,10 @@ class Session(QObject):
     def retry(self) -> None:
         """Read and classify the current picture again: the file may have changed."""
         if self.current is not None and not isinstance(self.current, LivePicture):
-            self.current.failure = self.current.report = self.current.frame = self.current.thumbnail = None
-            self.gallery.changed(self.current)
-            self._request(self.current, Priority.DROPPED)
+            picture = self.current
+            picture.failure = picture.report = picture.before = picture.frame = picture.thumbnail = None
+            self.gallery.changed(picture)
+            self._request(picture, Priority.DROPPED)
             self.current_changed.emit()
             self.busy_changed.emit()
 
@@ -198,6 +206,27 @@ class Session(QObject):
         else:
             self.show_picture(picture)
 
+    def set_edits(self, picture: Picture, edits: tuple[Edit, ...]) -> None:
+        """Change what the network sees of a picture, patch by patch, and show it; the old result stays until then.
+
+        While an earlier change is computed, the newest waits for its answer, so that a stroke shows as it goes on.
+        """
+        picture.edits, picture.failure = edits, None
+        if not edits and self._knows_unedited(picture):
+            picture.take_back_edits()
+            self.gallery.changed(picture)
+            if picture is self.current:
+                self.report_changed.emit()
+        if picture is self.current:
+            self._complete(picture)
+        else:
+            self.show_picture(picture)
+
+    def want_pixels(self, picture: Picture) -> None:
+        """Have what the network sees of a picture that was classified in the strip only."""
+        if picture.failure is None and not picture.is_waiting and (not picture.report or picture.report.pixels is None):
+            self._request(picture, Priority.DROPPED)
+
     def set_model(self, model: ModelRef, device: DevicePreference) -> None:
         """Load another model; what is on screen stays until it is ready, then all is classified again."""
         self._wanted = (model, device)
@@ -211,6 +240,16 @@ class Session(QObject):
             if picture.report is None:
                 picture.failure = None
                 self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
+
+    def ask(self, question: Question) -> None:
+        """Its answer comes by one of the signals above, if its report is current by then."""
+        self._worker.ask(question)
+
+    def start_job(self, job: Job) -> None:
+        self._worker.start_job(job)
+
+    def cancel_job(self, job_id: int) -> None:
+        self._worker.cancel_job(job_id)
 
     def ask_patch(self, layer: int, patch: int | None) -> None:
         """What a patch reads and writes; None: nothing any more."""
@@ -233,23 +272,16 @@ class Session(QObject):
         elif report is not None and index is not None:
             self._worker.ask(ClassRequest(report.id, index))
 
+    def next_id(self) -> int:
+        """For a request that somebody else sends to the same engine: ids are unique in the process."""
+        return next(self._ids)
+
     # --- state ---
 
     @property
     def waiting(self) -> int:
         """Pictures whose newest request has neither a result nor a failure yet."""
         return sum(each.is_waiting for each in self.gallery.pictures)
-
-    def _is_complete(self, picture: Picture) -> bool:
-        return (
-            not picture.is_waiting
-            and picture.report is not None
-            and picture.frame is not None
-            and self.ready is not None
-            and picture.report.model == self.ready.info
-            and picture.report.framing == picture.framing
-            and max(picture.frame.pixels.shape[:2]) >= min(SHOWN_EDGE, max(picture.frame.width, picture.frame.height))
-        )
 
     def _is_under_way(self, picture: Picture) -> bool:
         """Whether all that the window needs of a picture has been asked for."""
@@ -260,7 +292,17 @@ class Session(QObject):
             and request.priority == Priority.DROPPED
             and request.model == self.model
             and request.framing == picture.framing
-        )
+        )  # made with older edits or none, its answer is followed by the newest
+
+    def _knows_unedited(self, picture: Picture) -> bool:
+        return self.ready is not None and picture.knows_unedited(self.ready.info)
+
+    def _complete(self, picture: Picture) -> None:
+        """Ask for what the window needs of a picture and is not there or under way."""
+        is_complete = self.ready is not None and picture.is_complete(self.ready.info)
+        if picture.failure is None and not is_complete and not self._is_under_way(picture):
+            self._request(picture, Priority.DROPPED)
+        self.busy_changed.emit()
 
     def _request_missing(self, pictures: Iterable[Picture]) -> None:
         """Have those classified of which there is no result, or one of another model, and none is under way."""
@@ -274,6 +316,9 @@ class Session(QObject):
                 self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
 
     def _request(self, picture: Picture, priority: Priority) -> None:
+        edge = SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE
+        if picture.has_whole_frame:
+            edge = 0
         picture.request = ClassifyRequest(
             id=next(self._ids),
             view=picture.view,
@@ -282,7 +327,8 @@ class Session(QObject):
             model=self.model,
             framing=picture.framing,
             device=self.device,
-            display_edge=SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE,
+            display_edge=edge,
+            edits=picture.edits if self._knows_unedited(picture) else (),  # else the picture itself comes first
         )
         picture.is_waiting = True
         self._worker.classify(picture.request)
@@ -314,13 +360,14 @@ class Session(QObject):
         picture = self._of(report.view, report.id)
         if picture is None:
             return
-        picture.report, picture.failure, picture.is_waiting = report, None, False
+        picture.take_report(report)
         if isinstance(picture.source, AddressSource):
             picture.source = report.source  # what was fetched is kept: the address may answer otherwise
         self.gallery.changed(picture)
         if picture is self.current:
             self.report_changed.emit()
-            if picture.frame is None:  # it came while others were shown, and was not kept
+            # It came while others were shown, and was not kept; or other edits are wanted by now.
+            if picture.frame is None or (report.edits != picture.edits and self._knows_unedited(picture)):
                 self._request(picture, Priority.DROPPED)
         self.busy_changed.emit()
 
@@ -334,7 +381,10 @@ class Session(QObject):
             self.model_failed.emit(failure)
             return
         picture = self._of(failure.view, failure.request_id)
-        if picture is not None:
+        if picture is not None and picture.request is not None and picture.request.edits:  # its old result stays
+            picture.is_waiting = False
+            self.edits_failed.emit(picture, failure.sentence)
+        elif picture is not None:
             self._set_failure(picture, failure)
 
     def _set_failure(self, picture: Picture, failure: Failure) -> None:
@@ -354,6 +404,18 @@ class Session(QObject):
         if self._is_current(report.request.report_id):
             self.class_answered.emit(report)
 
+    @Slot(object)
+    def _take_answer(self, answer: Answer) -> None:
+        before = self.current.before if self.current else None
+        if self._is_current(answer.request.report_id):
+            self.answered.emit(answer)
+        elif before is not None and answer.request.report_id == before.id:
+            self.before_answered.emit(answer)
+
+    @Slot(object)
+    def _take_job(self, told: object) -> None:
+        self.job_told.emit(told)
+
     def _is_current(self, report_id: int) -> bool:
         report = self.current.report if self.current else None
         return report is not None and report.id == report_id
@@ -362,12 +424,24 @@ class Session(QObject):
     def _take_model(self, ready: ModelReady) -> None:
         """A model is ready: it is the one in use from now on, and what older ones said is asked again."""
         model, device = self._wanted
+        if ready.ref not in (model, self.model):
+            return  # of a comparison, or wanted no longer
         if ready.ref == model and device in (DevicePreference.AUTO, ready.device.kind):
             self.device = device
+        self._drop_edits(ready)
         self.model, self.ready, self.model_has_failed = ready.ref, ready, False
         self.model_changed.emit(ready)
         self._request_missing(self.gallery.pictures)
         self.busy_changed.emit()
+
+    def _drop_edits(self, ready: ModelReady) -> None:
+        """Edits are made to patches: where another model cuts others, they mean nothing."""
+        if self.ready is not None and (
+            self.ready.info.grid != ready.info.grid
+            or self.ready.info.preprocessing.input_size != ready.info.preprocessing.input_size
+        ):
+            for picture in self.gallery.pictures:
+                picture.edits = ()
 
     @Slot(object)
     def _take_progress(self, progress: Progress) -> None:

@@ -78,6 +78,14 @@ QFrame#card QListView:focus {{ border-color: {accent}; }}
 QStatusBar {{ background: {card}; border-top: 1px solid {edge}; }}
 QStatusBar::item {{ border: none; }}
 QToolTip {{ background: {card}; color: {text}; border: 1px solid {edge}; padding: 4px; }}
+QTabBar::tab {{
+    background: transparent; color: {muted}; border: 1px solid transparent; border-radius: 6px; padding: 4px 6px;
+    margin-right: 1px;
+}}
+QTabBar::tab:selected {{ background: {bar}; color: {text}; border-color: {accent}; }}
+QTabBar::tab:hover:!selected {{ color: {text}; border-color: {edge}; }}
+QTabBar::tab:selected:focus {{ border: 2px solid {accent}; padding: 3px 5px; }}
+QTabBar QToolButton {{ padding: 0; }}
 QSplitter::handle {{ background: transparent; }}
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}

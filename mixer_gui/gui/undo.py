@@ -1,4 +1,4 @@
-"""What can be undone: taking pictures out of the strip, and changing what the network sees."""
+"""What can be undone: taking pictures out of the strip, changing which part the network sees, editing what it sees."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from PySide6.QtGui import QUndoCommand
 
 from mixer_gui.gui.gallery import LivePicture, Picture
 from mixer_gui.gui.session import Session
-from mixer_gui.records import Framing
+from mixer_gui.records import Edit, Framing, PatchGrid
+
+EDITS_ID = 1  # Qt merges commands of one number only
 
 
 class RemovePictures(QUndoCommand):
@@ -41,3 +43,48 @@ class ChangeFraming(QUndoCommand):
 
     def undo(self) -> None:
         self._session.set_framing(self._picture, self._before)
+
+
+class ChangeEdits(QUndoCommand):
+    """Change what was done to a picture, patch by patch.
+
+    One that `merges` goes on with the stroke of the one before it, and the two are undone together. Edits are made to
+    a model's patches: it is obsolete, and does nothing, where they are others by now, or the edits are not those that
+    it changed.
+    """
+
+    def __init__(
+        self, session: Session, picture: Picture, edits: tuple[Edit, ...], text: str, *, merges: bool = False
+    ) -> None:
+        super().__init__(text)
+        self._session = session
+        self.picture = picture
+        self.before, self.after = picture.edits, edits
+        self.merges = merges
+        self._cut = self._cut_now()
+
+    def id(self) -> int:
+        return EDITS_ID
+
+    def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802 - Qt's name
+        if not isinstance(other, ChangeEdits) or not other.merges or other.picture is not self.picture:
+            return False
+        self.after = other.after
+        return True
+
+    def redo(self) -> None:
+        self._change(self.before, self.after)
+
+    def undo(self) -> None:
+        self._change(self.after, self.before)
+
+    def _change(self, expected: tuple[Edit, ...], wanted: tuple[Edit, ...]) -> None:
+        if self._cut_now() != self._cut or self.picture.edits != expected:
+            self.setObsolete(True)
+        else:
+            self._session.set_edits(self.picture, wanted)
+
+    def _cut_now(self) -> tuple[PatchGrid, tuple[int, int]] | None:
+        """The model's patches, and its input's size in pixels."""
+        ready = self._session.ready
+        return None if ready is None else (ready.info.grid, ready.info.preprocessing.input_size)

@@ -20,20 +20,26 @@ from PySide6.QtWidgets import (
 
 from mixer_gui.gui.actions import build_actions, menu_text
 from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard, TimeCard
+from mixer_gui.gui.comparison import Comparison
 from mixer_gui.gui.drop_area import may_hold_pictures, read_mime
 from mixer_gui.gui.explorer import Explorer
 from mixer_gui.gui.file_commands import FileCommands
+from mixer_gui.gui.focus import Focus
 from mixer_gui.gui.gallery import PICTURE_ROLE, LivePicture, Picture
 from mixer_gui.gui.labels import ElidedLabel
 from mixer_gui.gui.live import LiveSession
 from mixer_gui.gui.live_commands import LiveCommands
 from mixer_gui.gui.maps import MapKind
+from mixer_gui.gui.microscope.microscope import Microscope
+from mixer_gui.gui.microscope_commands import MicroscopeCommands
 from mixer_gui.gui.model_commands import ModelCommands
 from mixer_gui.gui.models import ModelOpener
+from mixer_gui.gui.report_commands import ReportCommands, Screen
 from mixer_gui.gui.session import Session
 from mixer_gui.gui.status import StatusBar
 from mixer_gui.gui.theme import apply_theme
 from mixer_gui.gui.undo import ChangeFraming, RemovePictures
+from mixer_gui.gui.undo_actions import UndoActions
 from mixer_gui.records import Framing, FramingKind, ModelRef
 from mixer_gui.resources import default_model
 from mixer_gui.settings import Settings, Theme, assumptions_to_json
@@ -69,10 +75,28 @@ class MainWindow(QMainWindow):
         self.status = StatusBar()
         self.setStatusBar(self.status)
         self.actions_ = build_actions(self)
-        self.explorer = Explorer(self.session, self.picture, self.predictions, self.layers, self.patch, self)
+        self.focus = Focus(self)
+        self.explorer = Explorer(
+            self.session, self.picture, self.predictions, self.layers, self.patch, self.focus, self
+        )
         self.live = LiveSession(media, worker, self.session, self.explorer, self.picture.view, self)
         self.live_commands = LiveCommands(self.live, media, self.session, settings, self)
         self._build_layout()
+        self.comparison = Comparison(worker, self.session, self.model_commands.library, self)
+        self.microscope.panel_made.connect(self.comparison.connect_panel)
+        self.undo_actions = UndoActions(self.undo_stack, self.actions_.undo, self.actions_.redo, self)
+        self.microscope_commands = MicroscopeCommands(
+            self.session,
+            self.explorer,
+            self.focus,
+            self.picture,
+            self.microscope,
+            self.actions_,
+            self.undo_stack,
+            self,
+        )
+        screen = Screen(self.focus, self.picture, self.predictions, self.layers, self.patch, self.microscope)
+        self.report_commands = ReportCommands(screen, self.session, self.files.saver, self)
         self._connect()
         self._apply(settings)
         for each in (self.predictions.list, self.layers.grid, self.picture.strip):
@@ -93,8 +117,9 @@ class MainWindow(QMainWindow):
             right.setStretchFactor(row, stretch)
             right.setCollapsible(row, False)
         self._rows = right
+        self.microscope = Microscope(right, self.focus)
         self._columns.addWidget(self.picture)
-        self._columns.addWidget(right)
+        self._columns.addWidget(self.microscope)
         self._columns.setStretchFactor(0, 3)
         self._columns.setStretchFactor(1, 2)
         self._columns.setCollapsible(0, False)
@@ -153,7 +178,6 @@ class MainWindow(QMainWindow):
         actions.paste.triggered.connect(files.paste)
         actions.reload.triggered.connect(session.retry)
         actions.quit.triggered.connect(self.close)
-        actions.undo.triggered.connect(self.undo_stack.undo)
         actions.remove.triggered.connect(self._remove_current)
         actions.clear.triggered.connect(self._remove_all)
         actions.previous_picture.triggered.connect(lambda: self._step_picture(-1))
@@ -161,6 +185,8 @@ class MainWindow(QMainWindow):
         actions.previous_layer.triggered.connect(lambda: self.explorer.step_layer(-1))
         actions.next_layer.triggered.connect(lambda: self.explorer.step_layer(1))
         actions.show_layer.triggered.connect(lambda: self.explorer.show_evidence(False))
+        self.microscope.fill_menu(actions.panels)
+        self.microscope.panel_changed.connect(self.explorer.set_panel)
         actions.raw_evidence.toggled.connect(self.explorer.use_raw_evidence)
         actions.show_person_names.toggled.connect(session.reveal_names)
         actions.show_evidence.triggered.connect(lambda: self.explorer.show_evidence(True))
@@ -168,6 +194,9 @@ class MainWindow(QMainWindow):
             action.triggered.connect(lambda _checked, theme=theme: self.set_theme(theme))
         actions.about.triggered.connect(self._show_about)
         self.model_commands.complained.connect(self.complain)
+        self.microscope_commands.complained.connect(self.complain)
+        self.report_commands.complained.connect(self.complain)
+        self.report_commands.connect_window(actions)
         self.model_commands.told.connect(self._tell)
         files.told.connect(self._tell)
         files.complained.connect(self.complain)
@@ -180,9 +209,7 @@ class MainWindow(QMainWindow):
         self.status.cancel_asked.connect(session.cancel)
         self.picture.strip.removal_asked.connect(self._remove_current)
         self.picture.strip.selectionModel().currentChanged.connect(self._show_selected)
-        self.undo_stack.undoTextChanged.connect(self._name_undo)
         self.undo_stack.indexChanged.connect(self._refresh)
-        self._name_undo("")
         session.current_changed.connect(self._refresh)
         session.report_changed.connect(self._refresh)
         session.busy_changed.connect(self._refresh_activity)
@@ -329,11 +356,6 @@ class MainWindow(QMainWindow):
         if pictures:
             text = self.tr("removal of all pictures")
             self.undo_stack.push(RemovePictures(self.session, pictures, text))
-
-    @Slot(str)
-    def _name_undo(self, text: str) -> None:
-        self.actions_.undo.setEnabled(self.undo_stack.canUndo())
-        self.actions_.undo.setText(self.tr("&Undo {0}").format(text) if text else self.tr("&Undo"))
 
     def _step_picture(self, by: int) -> None:
         gallery, current = self.session.gallery, self.session.current

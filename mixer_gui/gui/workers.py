@@ -11,7 +11,7 @@ import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
 
@@ -19,7 +19,6 @@ from mixer_gui.gui.images import load_colour_maps
 from mixer_gui.records import (
     ClassifyRequest,
     ClassReport,
-    ClassRequest,
     DevicePreference,
     DownloadEnded,
     DownloadProgress,
@@ -29,12 +28,14 @@ from mixer_gui.records import (
     FrameRequest,
     HubFailure,
     InspectRequest,
+    JobEnded,
+    JobProgress,
+    JobResult,
     ModelInspected,
     ModelReady,
     ModelRef,
     ModelRemoved,
     PatchReport,
-    PatchRequest,
     Progress,
     Report,
     RepositoryFound,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from mixer_gui.engine.pipeline import Pipeline
     from mixer_gui.hub.client import Hub
     from mixer_gui.hub.service import HubService
-    from mixer_gui.records import RepositoryRef, StoredModel
+    from mixer_gui.records import Job, Question, RepositoryRef, StoredModel
 
     MakeService = Callable[[Callable[[object], None]], HubService]
 
@@ -71,6 +72,8 @@ class EngineWorker(QObject):
     frame_answered = Signal(object)  # FrameReport: a frame of a moving picture was classified
     patch_ready = Signal(object)  # PatchReport
     class_ready = Signal(object)  # ClassReport
+    answered = Signal(object)  # the answer to any other question
+    job_told = Signal(object)  # JobProgress, JobResult or JobEnded
     model_ready = Signal(object)  # ModelReady: a model was loaded
     model_inspected = Signal(object)  # ModelInspected
     sources_found = Signal(object)  # SourcesFound
@@ -96,6 +99,7 @@ class EngineWorker(QObject):
             SourcesFound: self.sources_found,
             Progress: self.progressed,
             Failure: self.failed,
+            **dict.fromkeys((JobProgress, JobEnded, *get_args(JobResult)), self.job_told),
         }
 
     @Slot()
@@ -149,8 +153,14 @@ class EngineWorker(QObject):
     def classify_frame(self, request: FrameRequest) -> None:
         self._do(lambda pipeline: pipeline.submit_frame(request))
 
-    def ask(self, query: PatchRequest | ClassRequest) -> None:
-        self._do(lambda pipeline: pipeline.ask(query))
+    def ask(self, question: Question) -> None:
+        self._do(lambda pipeline: pipeline.ask(question))
+
+    def start_job(self, job: Job) -> None:
+        self._do(lambda pipeline: pipeline.start_job(job))
+
+    def cancel_job(self, job_id: int) -> None:
+        self._do(lambda pipeline: pipeline.cancel_job(job_id))
 
     def inspect(self, request: InspectRequest) -> None:
         self._do(lambda pipeline: pipeline.inspect(request))
@@ -179,7 +189,7 @@ class EngineWorker(QObject):
         call(self._pipeline)
 
     def _emit_record(self, record: object) -> None:
-        self._signals[type(record)].emit(record)
+        self._signals.get(type(record), self.answered).emit(record)
 
 
 class HubWorker(QObject):

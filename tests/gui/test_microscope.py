@@ -1,0 +1,136 @@
+"""The tabs of the right column: made when they are shown, asked about what is in focus, over the picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from mixer_gui.gui.focus import Focus
+from mixer_gui.gui.microscope.charts import nice_ticks
+from mixer_gui.gui.microscope.microscope import PANELS
+from mixer_gui.records import PatchReport, VideoFeed
+from tests.clips import two_photographs, write_clip
+from tests.gui.conftest import TIMEOUT_MS, wait_for_results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from mixer_gui.app import Application
+
+    Start = Callable[..., Application]
+
+
+def test_views_are_made_when_they_are_first_shown(start: Start, qtbot: QtBot) -> None:
+    window = start().window
+    microscope = window.microscope
+    assert microscope.panel is None
+    assert microscope.panels == ()
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    first = microscope.panel
+    assert first is not None
+    assert first.topic == PANELS[0].topic
+    assert first.is_shown
+    qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert microscope.panel is None
+    assert not first.is_shown
+    microscope.show_tab(1)
+    assert microscope.panel is first
+
+
+def test_each_tab_shows_the_view_of_its_topic_and_says_what_to_do_without_a_picture(start: Start) -> None:
+    microscope = start().window.microscope
+    for row, entry in enumerate(PANELS, start=1):
+        assert microscope.show_panel(entry.topic) is microscope.panel
+        panel = microscope.panel
+        assert panel is not None
+        assert (microscope.tabs.currentIndex(), panel.topic) == (row, entry.topic)
+        assert panel._hint.isVisible()
+        assert "Open a picture" in panel._hint.text()
+        assert not panel.save_button.isEnabled()
+
+
+def test_views_of_a_photograph_show_numbers_and_can_be_left_and_come_back(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    application = start(photographs["coffee"], photographs["rocket"])
+    microscope = application.window.microscope
+    for entry in (*PANELS, *PANELS):
+        panel = microscope.show_panel(entry.topic)
+        assert panel is not None
+        if entry.topic in ("mixing", "class", "units", "convolution"):  # the others have to be told what to do
+            qtbot.waitUntil(lambda panel=panel: panel.views() != {}, timeout=TIMEOUT_MS)
+        assert not panel._hint.isVisible()
+        assert all(isinstance(view, QWidget) for view in panel.views().values())
+    application.window.session.show_picture(application.window.session.gallery.picture(1))
+    wait_for_results(qtbot, application, 2)
+    for entry in PANELS:
+        assert microscope.show_panel(entry.topic) is not None
+
+
+def test_a_views_map_lies_over_the_picture_until_another_is_chosen(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["coffee"]).window
+    card, focus = window.picture, window.focus
+    layer_map = focus.shown_map
+    assert layer_map is not None
+    assert not card.panel_button.isVisible()
+    window.microscope.show_panel("mixing")
+    focus.want_patch(27)
+    qtbot.waitUntil(card.panel_button.isChecked, timeout=TIMEOUT_MS)
+    panel_map = focus.shown_map
+    assert panel_map is not None
+    assert panel_map is not layer_map
+    assert card.exactness.text() == panel_map.exactness
+    card.layer_button.click()
+    assert focus.shown_map is not None
+    assert focus.shown_map.caption == layer_map.caption
+    card.panel_button.click()
+    assert focus.shown_map.caption == panel_map.caption
+    window.microscope.show_tab(0)
+    assert not card.panel_button.isVisible()
+    assert focus.shown_map.caption == layer_map.caption
+
+
+def test_a_moving_picture_has_to_be_frozen_first(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
+    window = start().window
+    path = write_clip(tmp_path / "clip.mp4", two_photographs())
+    window.live.open(VideoFeed(path), path.name)
+    window.microscope.show_panel("class")
+    panel = window.microscope.panel
+    assert panel is not None
+    qtbot.waitUntil(lambda: window.live.picture.report is not None, timeout=TIMEOUT_MS)
+    assert "Freeze" in panel._hint.text()
+    assert window.focus.report is None
+    window.live.toggle()
+    qtbot.waitUntil(lambda: window.focus.report is not None, timeout=TIMEOUT_MS)
+    assert not panel._hint.isVisible()
+
+
+def test_answers_about_another_report_are_dropped(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
+    window = start(photographs["coffee"]).window
+    answers: list[object] = []
+    window.focus.answered.connect(answers.append)
+    window.picture.view.pin(3)
+    qtbot.waitUntil(lambda: answers != [], timeout=TIMEOUT_MS)
+    answer = answers[0]
+    assert isinstance(answer, PatchReport)
+    other = Focus()
+    heard: list[object] = []
+    other.answered.connect(heard.append)
+    other.take_answer(answer)
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "values"),
+    [(0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0]), (-3.0, 7.0, [-2.5, 0.0, 2.5, 5.0]), (2.0, 2.0, [2.0])],
+)
+def test_ticks_are_round_and_inside(low: float, high: float, values: list[float]) -> None:
+    assert [value for value, _ in nice_ticks(low, high)] == pytest.approx(values)
