@@ -187,6 +187,8 @@ def _run(arguments: argparse.Namespace) -> None:
             )
         )
         driver.rest()
+    window.microscope.show_panel("what_if")
+    driver.rest(1.0)
     _erase(driver, times)
     gaps, driver.gaps = driver.gaps, []
     window.microscope.show_panel("mixing")

@@ -195,7 +195,8 @@ def small_share_by_loops(*matrices: Tensor) -> float:
     small = count = 0
     for matrix in matrices:
         values = [abs(value) for row in matrix.tolist() for value in row]
-        small += sum(value < 0.05 * max(values) for value in values)
+        limit = 0.05 * max(values)
+        small += sum(value < limit for value in values)
         count += len(values)
     return small / count
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mixer_gui.gui.theme import DARK, colours, paint_placeholder
@@ -39,13 +39,14 @@ class Chart(QWidget):
         self.y_axis = Axis(0.0, 1.0)
         self.is_empty = True
         self._empty = empty
+        self._area: QRectF | None = None  # until size, axes or font change
         self.setAccessibleName(name)
         self.setMinimumSize(160, 90)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def set_axes(self, x: Axis, y: Axis) -> None:
         """Also says that there is something to show."""
-        self.x_axis, self.y_axis, self.is_empty = x, y, False
+        self.x_axis, self.y_axis, self.is_empty, self._area = x, y, False, None
         self.update()
 
     def clear(self) -> None:
@@ -74,6 +75,12 @@ class Chart(QWidget):
 
     def area(self) -> QRectF:
         """Where the data are, without axes."""
+        if self._area is None:
+            self._area = self.measure_area()
+        return self._area
+
+    def measure_area(self) -> QRectF:
+        """The same, taken anew; for subclasses that need more room beside the data."""
         metrics = self.fontMetrics()
         widest = max((metrics.horizontalAdvance(text) for _, text in self.y_axis.ticks), default=0)
         left = widest + GAP + (2 if self.y_axis.ticks else 0)
@@ -83,6 +90,14 @@ class Chart(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(320, 160)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._area = None
+        super().resizeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        self._area = None
+        super().changeEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -172,8 +172,8 @@ class ContributionChart(Chart):
     def sizeHint(self) -> QSize:
         return QSize(340, 180)
 
-    def area(self) -> QRectF:
-        whole = super().area()
+    def measure_area(self) -> QRectF:
+        whole = super().measure_area()
         top = self.fontMetrics().height() + 4.0  # for the legend
         return QRectF(whole.left(), top, whole.width(), max(whole.bottom() - top, 1.0))
 

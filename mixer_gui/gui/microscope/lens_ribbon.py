@@ -104,6 +104,7 @@ class LensRibbon(Chart):
         indices = tuple(names)
         self._runs, self._names, self._layers = runs_of(indices, probabilities), names, len(probabilities)
         self._layer = min(self._layer, self._layers - 1)
+        self._area = None  # the names beside it are others
         last = self._last_ranking()
         weight = dict.fromkeys(indices, 0.0)
         for run in self._runs:
@@ -149,8 +150,8 @@ class LensRibbon(Chart):
     def sizeHint(self) -> QSize:
         return QSize(340, 200)
 
-    def area(self) -> QRectF:
-        whole = super().area()
+    def measure_area(self) -> QRectF:
+        whole = super().measure_area()
         return QRectF(whole.left(), whole.top(), max(whole.width() - self._names_width(), 1.0), whole.height())
 
     def _names_width(self) -> float:
