@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from checkpoints import random_mixer, tiny_config, write_hub_folder
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QApplication
 
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.gui.editing import EditWish
@@ -155,6 +156,8 @@ def test_keys_do_what_the_pointer_does(window: MainWindow, qtbot: QtBot) -> None
     tools, view = panel_of(window).tools, window.picture.view
     tools.buttons["swap"].click()
     view.setFocus()
+    QApplication.sendEvent(view, QEvent(QEvent.Type.Leave))  # wherever the pointer of the tests before was left
+    assert view.patch is None
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Return, Qt.Key.Key_Right, Qt.Key.Key_Space):
         qtbot.keyClick(view, key)
     first, second = (4 * 8 + 4, 4 * 8 + 5)
