@@ -215,12 +215,10 @@ class Explorer(QObject):
 
     def _refresh_focus(self) -> None:
         current, is_live = self._session.current, isinstance(self._session.current, LivePicture)
-        if current is None or is_live or current.frame is None:
-            self._focus.set_report(None, None, None, is_live=is_live)
-            return
-        self._focus.set_layer(self._layer)
-        self._focus.set_class(self.shown_class)
-        self._focus.set_report(current.report, current.before, picture_image(current.frame), is_live=False)
+        shown = None if current is None or is_live or current.frame is None else current
+        index = None if shown is None else self.shown_class
+        patch = self._picture.view.patch
+        self._focus.look_at(shown, is_live=is_live, layer=self._layer, patch=patch, class_index=index)
 
     def show_frame_report(self, answer: FrameReport, *, moves: bool) -> None:
         """The newest of a moving picture that is current, whose `report` and `ranking` were set already.

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QImage
 
+from mixer_gui.gui.images import picture_image
 from mixer_gui.gui.maps import CaptionedMap
 from mixer_gui.gui.prediction_list import short_label
 from mixer_gui.records import Answer, Job, Prediction, Question, Report, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mixer_gui.gui.gallery import Picture
 
 
 class Focus(QObject):
@@ -92,12 +95,36 @@ class Focus(QObject):
 
     # --- for the owner ---
 
-    def set_report(self, report: Report | None, before: Report | None, image: QImage | None, *, is_live: bool) -> None:
-        """Tells of a change only where there is one: the picture's pixels alone are none."""
-        self.image = image
+    def look_at(
+        self,
+        picture: Picture | None,
+        *,
+        is_live: bool,
+        layer: int,
+        patch: int | None,
+        class_index: int | None,
+    ) -> None:
+        """All at once, before anything is told: a view never asks about one report's class in another report.
+
+        Tells of a change only where there is one: the picture's pixels alone are none.
+        """
+        report = None if picture is None else picture.report
+        before = None if picture is None else picture.before
+        frame = None if picture is None else picture.frame
+        image = None if frame is None else picture_image(frame)
+        changed = []
         if report is not self.report or before is not self.before or is_live != self.is_live:
-            self.report, self.before, self.is_live = report, before, is_live
-            self.report_changed.emit()
+            changed.append(self.report_changed)
+        if layer != self.layer:
+            changed.append(self.layer_changed)
+        if patch != self.patch:
+            changed.append(self.patch_changed)
+        if class_index != self.class_index:
+            changed.append(self.class_changed)
+        self.report, self.before, self.image, self.is_live = report, before, image, is_live
+        self.layer, self.patch, self.class_index = layer, patch, class_index
+        for signal in changed:
+            signal.emit()
 
     def set_layer(self, layer: int) -> None:
         if layer != self.layer:

@@ -8,10 +8,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
+from mixer_gui.bench.material import random_checkpoint
 from mixer_gui.gui.focus import Focus
 from mixer_gui.gui.microscope.charts import nice_ticks
 from mixer_gui.gui.microscope.microscope import PANELS
-from mixer_gui.records import PatchReport, VideoFeed
+from mixer_gui.records import DifferenceRequest, ModelRef, PatchReport, VideoFeed
+from mixer_gui.resources import default_model
 from tests.clips import two_photographs, write_clip
 from tests.gui.conftest import TIMEOUT_MS, wait_for_results
 
@@ -134,3 +136,28 @@ def test_answers_about_another_report_are_dropped(start: Start, qtbot: QtBot, ph
 )
 def test_ticks_are_round_and_inside(low: float, high: float, values: list[float]) -> None:
     assert [value for value, _ in nice_ticks(low, high)] == pytest.approx(values)
+
+
+def test_views_never_ask_about_one_reports_class_in_another(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path], tmp_path: Path
+) -> None:
+    """A model that knows more classes, then one that knows fewer, while a view that asks about a class is shown."""
+    application = start(photographs["coffee"])
+    window, focus = application.window, application.window.focus
+    window.microscope.show_panel("class")
+    asked: list[object] = []
+    focus.asked.connect(asked.append)
+    other = ModelRef(random_checkpoint("S/32", tmp_path))
+    for model in (other, default_model()):
+        window.session.set_model(model, window.session.device)
+        qtbot.waitUntil(
+            lambda model=model: focus.report is not None and focus.report.model.path == model.path, timeout=TIMEOUT_MS
+        )
+        report = focus.report
+        assert report is not None
+        about_it = [each for each in asked if isinstance(each, DifferenceRequest) and each.report_id == report.id]
+        assert [each.index for each in about_it][:1] == [report.predictions[0].index]
+        earlier = [each for each in asked if isinstance(each, DifferenceRequest) and each.report_id < report.id]
+        assert all(each.index < 200 for each in earlier) or model == default_model()
+        focus.want_patch(report.model.grid.count - 1)
+    assert window._message.whole == ""

@@ -22,6 +22,7 @@ from mixer_gui.records import (
     FaithfulnessJob,
     GradientRequest,
     Job,
+    MixerGuiError,
     MixingRequest,
     PatchRequest,
     PermutationRequest,
@@ -54,8 +55,28 @@ JOBS: dict[type[Job], Callable[[Any, Detail], Steps]] = {
 
 
 def answer(question: Question, detail: Detail) -> Answer:
+    """Raises MixerGuiError where the question is about something that this model has not."""
+    _check(question, detail)
     return ANSWERS[type(question)](question, detail)
 
 
 def begin(job: Job, detail: Detail) -> Steps:
+    """Raises MixerGuiError as `answer` does."""
+    _check(job, detail)
     return JOBS[type(job)](job, detail)
+
+
+def _check(asked: Question | Job, detail: Detail) -> None:
+    """On the host: an index out of range in a GPU's kernel would end every later use of it."""
+    info = detail.classifier.info
+    for field, what, count in (
+        ("layer", "layer", info.layers),
+        ("patch", "patch", info.grid.count),
+        ("index", "class", info.classes),
+        ("against", "class", info.classes),
+        ("unit", "unit", detail.classifier.model.config.tokens_mlp_dim),
+        ("channel", "channel", info.channels),
+    ):
+        value = getattr(asked, field, None)
+        if value is not None and not 0 <= value < count:
+            raise MixerGuiError(f"{info.name} has no {what} {value + 1}. Choose another.")
