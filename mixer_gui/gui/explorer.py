@@ -320,7 +320,7 @@ class Explorer(QObject):
         ranking = () if report is None else self._named(report.lens[self._layer][:2], report)
         said = ", ".join(f"{short_label(each.label)} {percentage(each.probability)}" for each in ranking)
         self._layers.set_lens(self._layer + 1, said)
-        panel_map = None if report is None or self._panel is None else self._panel.overlay()
+        panel_map = None if self._focus.report is None or self._panel is None else self._panel.overlay()
         self._picture.set_panel_map("" if panel_map is None else panel_map.caption)
         over: CaptionedMap | None = None
         current = self._session.current

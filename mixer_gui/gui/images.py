@@ -100,6 +100,8 @@ def map_images(
     """The same for several maps, each with its own end, in one go: of a moving picture there are hundreds a second."""
     import numpy as np
 
+    if any(each.shape != (grid.count,) for each in maps):
+        raise ValueError("a map has as many values as its grid has patches")  # else Qt would read beyond them
     scaled = np.clip(np.stack(maps) / np.asarray(ends, np.float32)[:, None], -1.0 if signed else 0.0, 1.0)
     position = (scaled + 1.0) / 2.0 if signed else scaled
     rgba = np.empty((*scaled.shape, 4), np.uint8)

@@ -271,6 +271,8 @@ class MixingPanel(Panel):
         if report is None or mixing is None:
             self.chart.clear()
             self.matrix.show_matrix(None)
+            if report is not None:
+                self.diagonal.show_map(None, report.model.grid, self.focus.patch)
             set_words(self.sparsity, "")
             return
         if self.chart.is_empty or mixing.request.layer == layer:
