@@ -590,7 +590,7 @@ def test_impossible_question_is_told_and_the_next_one_answered(run: Running, mod
     run.pipeline.submit(request(model, 1))
     run.wait_for(Report)
     run.pipeline.ask(PatchRequest(1, 77, 0))
-    assert "went wrong" in run.wait_for(Failure)[0].sentence
+    assert "has no layer 78" in run.wait_for(Failure)[0].sentence
     run.pipeline.ask(PatchRequest(1, 0, 0))
     run.wait_for(PatchReport)
 

@@ -166,7 +166,9 @@ def test_shown_view_is_in_the_report_as_vectors(
 ) -> None:
     window = start(photographs["chelsea"]).window
     panel = window.microscope.show_panel("mixing")
-    qtbot.waitUntil(lambda: bool(panel.arrays()), timeout=TIMEOUT_MS)
+    window.focus.want_patch(27)
+    wanted = {"mixing_matrix", "reads", "rollout_reads"}
+    qtbot.waitUntil(lambda: wanted <= set(panel.arrays()), timeout=TIMEOUT_MS)
     page = report_of(qtbot, window, tmp_path / "report.html")
     views = [each for each in page.images() if (each["src"] or "").startswith("data:image/svg+xml")]
     names = [name for name, each in panel.views().items() if not each.size().isEmpty()]
@@ -266,7 +268,9 @@ def test_every_edit_has_its_words() -> None:
 def test_arrays_equal_the_report(start: Start, qtbot: QtBot, photographs: dict[str, Path], tmp_path: Path) -> None:
     window = start(photographs["chelsea"]).window
     panel = window.microscope.show_panel("mixing")
-    qtbot.waitUntil(lambda: bool(panel.arrays()), timeout=TIMEOUT_MS)
+    window.focus.want_patch(27)
+    wanted = {"mixing_matrix", "reads", "rollout_reads"}
+    qtbot.waitUntil(lambda: wanted <= set(panel.arrays()), timeout=TIMEOUT_MS)
     report, path = window.focus.report, tmp_path / "arrays.npz"
     window.report_commands.write_arrays(path)
     qtbot.waitUntil(path.exists, timeout=TIMEOUT_MS)

@@ -68,13 +68,13 @@ def begin(job: Job, detail: Detail) -> Steps:
 
 def _check(asked: Question | Job, detail: Detail) -> None:
     """On the host: an index out of range in a GPU's kernel would end every later use of it."""
-    info = detail.classifier.info
+    info, slope = detail.classifier.info, detail.recording.gelu_slope
     for field, what, count in (
         ("layer", "layer", info.layers),
         ("patch", "patch", info.grid.count),
         ("index", "class", info.classes),
         ("against", "class", info.classes),
-        ("unit", "unit", detail.classifier.model.config.tokens_mlp_dim),
+        ("unit", "unit", 0 if slope is None else slope.shape[-1]),
         ("channel", "channel", info.channels),
     ):
         value = getattr(asked, field, None)
