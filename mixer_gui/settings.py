@@ -41,6 +41,9 @@ class Settings:
     columns: str = ""  # likewise, of the window's splitters
     rows: str = ""
     models_geometry: str = ""  # of the list of models
+    help_topic: str = ""  # what was read last
+    help_geometry: str = ""
+    help_is_open: bool = False
     use_when_downloaded: bool = True  # a model as soon as it has arrived
     assumptions: dict[str, dict[str, Any]] = field(default_factory=dict)  # by content hash of a bare file
 
@@ -147,9 +150,14 @@ def _checked(name: str, value: object) -> object | None:
             return (width, height)
         case "recent", list():
             return tuple(each for each in value if isinstance(each, str))[:RECENT_PICTURES]
-        case (("scale_per_layer" | "show_person_names" | "use_when_downloaded" | "camera_mirrored"), bool()):
+        case (
+            ("scale_per_layer" | "show_person_names" | "use_when_downloaded" | "camera_mirrored" | "help_is_open"),
+            bool(),
+        ):
             return value
-        case (("camera" | "model_path" | "map_kind" | "geometry" | "columns" | "rows" | "models_geometry"), str()):
+        case (("camera" | "model_path" | "map_kind" | "geometry" | "columns" | "rows"), str()):
+            return value
+        case (("models_geometry" | "help_topic" | "help_geometry"), str()):
             return value
         case "model_assumptions", dict():
             return value

@@ -22,7 +22,7 @@ from torch import Tensor
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.explain.attribution import integrated_gradients, occlusion
-from mixer_gui.explain.evidence import class_evidence, direct_contributions, expected_evidence
+from mixer_gui.explain.evidence import direct_contributions, evidence, expected_evidence, read_out_of
 from mixer_gui.explain.faithfulness import (
     area,
     centred_gaussian,
@@ -112,8 +112,8 @@ def application_maps(detail: Detail, number: int, index: int) -> dict[str, Tenso
         raise ValueError("maps need a FULL recording")
     update = recording.update_norm[0].float()
     relative = update / recording.token_norm[0].float().clamp_min(1e-12)
-    evidence = class_evidence(model, recording.final_tokens[0], torch.tensor([index], device=image.device))[0]
-    centred = evidence - expected_evidence(model, recording.final_tokens[0], detail.probabilities)
+    raw = evidence(read_out_of(model, index), recording.final_tokens[0])[0]
+    centred = raw - expected_evidence(model, recording.final_tokens[0], detail.probabilities)
     direct = direct_contributions(model, recording, index)
     gradients = logit_gradients(model, recording, torch.tensor([index], device=image.device))
     totals = total_contributions(gradients, recording)
@@ -124,7 +124,7 @@ def application_maps(detail: Detail, number: int, index: int) -> dict[str, Tenso
         "update, mean over layers": update.mean(0),
         "relative update, last layer": relative[-1],
         "relative update, mean over layers": relative.mean(0),
-        "evidence, raw": evidence,
+        "evidence, raw": raw,
         "evidence, centred": centred,
         "direct contributions of token mixing": direct.token_mixing.sum(0),
         "update times gradient, token mixing": through_token_mixing,
@@ -136,7 +136,7 @@ def application_maps(detail: Detail, number: int, index: int) -> dict[str, Tenso
             [integrated_gradients(model, image, index, STEPS, part) for part in _parts(STEPS)]
         ).sum(0),
         "Grad-CAM, last block's output": grad_cam(gradients, recording)[0],
-        "Grad-CAM, final norm": evidence.clamp_min(0),
+        "Grad-CAM, final norm": raw.clamp_min(0),
         "random": random_map(grid, number),
         "centred Gaussian": centred_gaussian(grid),
     }

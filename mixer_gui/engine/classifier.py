@@ -11,7 +11,7 @@ from torch import Tensor
 from mixer_gui.engine.detail import Detail, read_only
 from mixer_gui.engine.device import choose_device
 from mixer_gui.engine.steadying import RunningAverage
-from mixer_gui.explain.evidence import class_evidence, expected_evidence
+from mixer_gui.explain.evidence import evidence, expected_evidence, read_out
 from mixer_gui.explain.lens import lens_logits
 from mixer_gui.model.checkpoint import Checkpoint
 from mixer_gui.model.mixer import Record, Recording
@@ -189,8 +189,8 @@ class Classifier:
         )
         if update is None or token is None or features is None or final is None or decoded.network_input is None:
             raise ValueError("a report needs a recording")
-        evidence = class_evidence(self.model, final[0], ranking.top)
-        centred = evidence - expected_evidence(self.model, final[0], ranking.probabilities)
+        raw = evidence(read_out(self.model, ranking.top), final[0])
+        centred = raw - expected_evidence(self.model, final[0], ranking.probabilities)
         lens = lens_logits(self.model, features[0]).cpu()
         return Report(
             id=request.id,
@@ -199,7 +199,7 @@ class Classifier:
             predictions=ranking.predictions,
             update=read_only(update[0]),
             relative_update=read_only(update[0].float() / token[0].float().clamp_min(1e-12)),
-            evidence=read_only(evidence),
+            evidence=read_only(raw),
             centred_evidence=read_only(centred),
             lens=self._rank_layers(lens),
             seen=decoded.network_input.seen,

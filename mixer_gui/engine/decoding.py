@@ -55,11 +55,26 @@ class DecodeQueue:
         self._inputs: OrderedDict[InputKey, DecodedPicture] = OrderedDict()  # the most recent last
 
     def put(self, picture: Picture) -> None:
-        """Decode a picture, unless nobody waits for it; an older one of its slot is dropped."""
+        """Decode a picture, unless nobody waits for it; an older one of its slot is dropped.
+
+        One that was decoded lately and is on the screen is handed on at once, however many others wait.
+        """
         with self._lock:
-            if self._is_wanted(picture):
+            if not self._is_wanted(picture):
+                return
+            known = self._known(picture)
+            if known is None:
                 self.waiting.put(picture, priority=picture.priority, slot=picture.slot)
-        self.feed()
+        if known is None:
+            self.feed()
+        else:
+            self._hand_on(replace(picture, frame_published=True), known)
+
+    def forget(self, sources: set[PictureSource]) -> None:
+        """Remember nothing of these pictures any more."""
+        with self._lock:
+            for key in [key for key in self._inputs if key[0] in sources]:
+                del self._inputs[key]
 
     def cancel_stale(self) -> None:
         """Stop the decode under way if nobody waits for it any more."""
@@ -84,11 +99,7 @@ class DecodeQueue:
                 if not self._is_wanted(picture):
                     continue
                 preprocessing = self._preprocessing(picture)
-                known = self._known(picture, preprocessing)
-                self.is_busy = known is None
-            if known is not None:
-                self._hand_on(replace(picture, frame_published=True), known)
-                continue
+                self.is_busy = True
             future = self._submit(picture, preprocessing)
             if not future.done():
                 future.add_done_callback(partial(self._ended, picture, preprocessing))
@@ -97,14 +108,19 @@ class DecodeQueue:
                 picture, preprocessing, future
             )  # here, not in a callback: many such in a row would nest too deep
 
-    def _known(self, picture: Picture, preprocessing: Preprocessing | None) -> DecodedPicture | None:
+    def _known(self, picture: Picture) -> DecodedPicture | None:
         """What the network sees of a picture that was decoded lately, where its file need not be read again.
 
         That is: for a picture that is on the screen, or once more for questions about what it was. The lock is held.
         """
+        preprocessing = self._preprocessing(picture)
         if preprocessing is None or not (picture.request.display_edge == 0 or picture.again):
             return None
-        return self._inputs.get((picture.request.source, picture.request.framing, preprocessing))
+        key = (picture.request.source, picture.request.framing, preprocessing)
+        known = self._inputs.get(key)
+        if known is not None:
+            self._inputs.move_to_end(key)
+        return known
 
     def _keep(self, picture: Picture, preprocessing: Preprocessing | None, decoded: DecodedPicture) -> None:
         if preprocessing is None or decoded.network_input is None:

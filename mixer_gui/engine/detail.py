@@ -1,5 +1,6 @@
 """What is kept of a picture that was run, so that questions about it need no second pass."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ class Detail:
         taken outside inference mode.
         """
         return self.classifier.normalised(self.pixels[None])
+
+
+# Looks a report's detail up: an answer in several steps asks for it in each and keeps nothing of it between them.
+Recall = Callable[[], Detail]
 
 
 def read_only(tensor: Tensor) -> "NDArray[np.float32]":

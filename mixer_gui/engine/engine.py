@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import torch
 
-from mixer_gui.engine.answers.patch_and_class import answer_class, answer_patch
-from mixer_gui.engine.answers.table import answer, begin
+from mixer_gui.engine.answers.classes import answer_class
+from mixer_gui.engine.answers.mixing import answer_patch
+from mixer_gui.engine.answers.table import begin_answer, begin_job
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory
-from mixer_gui.engine.jobs import Steps
 from mixer_gui.engine.steadying import RunningAverage
+from mixer_gui.engine.steps import AnswerSteps, JobSteps, ModelKey
 from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.records import (
@@ -45,12 +46,19 @@ DETAIL_BUDGET_BYTES = 64 << 20  # the newest is always kept, and an evicted one 
 # video, on two cores, its threads wait for each other at each of hundreds of small steps, and it takes twice as long.
 SMALL_MODEL_MACS = 500_000_000
 
-ModelKey = tuple[ModelRef, DevicePreference]
 Given = TypeVar("Given")
 
 
 class DetailEvictedError(Exception):
     """What a query needs is no longer in memory: run the picture again with a FULL recording."""
+
+
+class ModelMovedError(DetailEvictedError):
+    """A question filled the GPU: its model runs on the CPU from now on, and the question begins anew there."""
+
+    def __init__(self, ready: ModelReady) -> None:
+        super().__init__()
+        self.ready = ready  # with the notice
 
 
 class Engine:
@@ -137,20 +145,29 @@ class Engine:
             raise MixerGuiError(f"There was not enough memory to run {classifier.info.name}.")
         return outcome, (_out_of_memory_notice(classifier.info.name),) if fell_back else ()
 
-    def answer(self, question: Question) -> Answer:
-        """Raises DetailEvictedError where the picture has to be run again."""
+    def begin_answer(self, question: Question) -> AnswerSteps:
+        """The steps of an answer, for `go_on`. Raises DetailEvictedError where the picture has to be run again."""
+        return begin_answer(question, partial(self._detail, question.report_id))
+
+    def go_on(self, question: Question, steps: AnswerSteps) -> Answer | None:
+        """One step further: the answer, or None where another step follows.
+
+        Raises DetailEvictedError where the picture has to be run again before the steps go on; where they cannot go
+        on but have to begin anew, that is a ModelMovedError.
+        """
         classifier = self._detail(question.report_id).classifier
         try:
-            return answer(question, self._detail(question.report_id))
+            return next(steps)
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
         self._fall_back(classifier)
-        raise DetailEvictedError
+        key = next(key for key, each in self._classifiers.items() if each is classifier)
+        raise ModelMovedError(replace(self.load(*key), notices=(_out_of_memory_notice(classifier.info.name),)))
 
-    def begin(self, job: Job) -> Steps:
-        """The steps of a job, which hold what they need. Raises DetailEvictedError as `answer` does."""
-        return begin(job, self._detail(job.report_id))
+    def begin_job(self, job: Job) -> JobSteps:
+        """The steps of a job, which hold what they need. Raises DetailEvictedError as `begin_answer` does."""
+        return begin_job(job, self._detail(job.report_id))
 
     def _fall_back(self, classifier: Classifier) -> None:
         """Move a model to the CPU. Details hold memory of the GPU, and this model's are void: all are dropped."""

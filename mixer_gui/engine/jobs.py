@@ -1,27 +1,17 @@
-"""Long computations, one step of the engine thread at a time, behind everything else. Knows no Qt and no torch.
+"""Which jobs are wanted, and what they tell. Knows no Qt and no torch.
 
 A job is a generator: it yields a record after each forward pass, and what it yields is published.
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from mixer_gui.records import Job, JobEnded, JobProgress, JobResult
-
-Steps = Iterator[JobProgress | JobResult]
-
-
-@dataclass(frozen=True, slots=True)
-class JobStep:
-    """A job that goes on."""
-
-    job: Job
-    steps: Steps
+from mixer_gui.engine.steps import JobSteps
+from mixer_gui.records import Job, JobEnded
 
 
 class Jobs:
-    """Which jobs are wanted. All methods but `run` may be called from any thread."""
+    """All methods but `run` may be called from any thread."""
 
     def __init__(self, publish: Callable[[object], None]) -> None:
         self._publish = publish
@@ -45,17 +35,15 @@ class Jobs:
         with self._lock:
             return job.id in self._wanted
 
-    def run(self, step: JobStep) -> bool:
+    def run(self, job: Job, steps: JobSteps) -> bool:
         """One forward pass further; False where the job is over."""
-        if not self.is_wanted(step.job):
-            return False
-        record = next(step.steps, None)
+        record = next(steps, None)
         if record is not None:
-            if self.is_wanted(step.job):
+            if self.is_wanted(job):
                 self._publish(record)
-            return True
-        if self._end(step.job.id):
-            self._publish(JobEnded(step.job.id))
+            return self.is_wanted(job)
+        if self._end(job.id):
+            self._publish(JobEnded(job.id))
         return False
 
     def _end(self, job_id: int) -> bool:

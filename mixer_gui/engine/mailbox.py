@@ -25,18 +25,16 @@ class Mailbox(Generic[Item]):
     def put(self, item: Item, *, priority: int, slot: str | None = None) -> Item | None:
         """Add an item; returns the one that it replaced in `slot`, if any. Ignored once closed."""
         with self._lock:
-            if self._closed:
-                return None
-            ticket = next(self._tickets)
-            replaced = None
-            if slot is not None:
-                old = self._tickets_by_slot.get(slot)
-                if old is not None:
-                    replaced = self._items.pop(old)[1]  # its heap entry is skipped by `take`
-                self._tickets_by_slot[slot] = ticket
-            self._items[ticket] = (slot, item)
-            heapq.heappush(self._heap, (priority, ticket))
+            old = None if slot is None else self._tickets_by_slot.get(slot)
+            replaced = None if old is None else self._remove(old)  # its heap entry is skipped by `take`
+            self._add(item, priority, slot)
             return replaced
+
+    def put_back(self, item: Item, *, priority: int, slot: str) -> None:
+        """Add what was taken before and goes on, unless a newer item of its slot came meanwhile."""
+        with self._lock:
+            if slot not in self._tickets_by_slot:
+                self._add(item, priority, slot)
 
     def take(self) -> Item | None:
         """Remove and return the most urgent item; None where nothing waits."""
@@ -64,6 +62,15 @@ class Mailbox(Generic[Item]):
     def __len__(self) -> int:
         with self._lock:
             return len(self._items)
+
+    def _add(self, item: Item, priority: int, slot: str | None) -> None:
+        if self._closed:
+            return
+        ticket = next(self._tickets)
+        if slot is not None:
+            self._tickets_by_slot[slot] = ticket
+        self._items[ticket] = (slot, item)
+        heapq.heappush(self._heap, (priority, ticket))
 
     def _remove(self, ticket: int) -> Item:
         slot, item = self._items.pop(ticket)

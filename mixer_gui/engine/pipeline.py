@@ -5,7 +5,6 @@ everything that touches a model is a step that the engine thread runs, one at a 
 """
 
 import contextlib
-import hashlib
 import logging
 import threading
 from collections.abc import Callable
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixer_gui.engine.decoding import DecodeQueue
-from mixer_gui.engine.jobs import Jobs, JobStep
+from mixer_gui.engine.inspection import inspected
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.preload import give_back_memory, give_way, import_torch
-from mixer_gui.engine.recent import RecentRequests
-from mixer_gui.engine.steps import Ask, Forget, Inspect, Load, ModelKey, Picture, Query, Step, explained, failure
+from mixer_gui.engine.queries import Queries
+from mixer_gui.engine.steps import Ask, Forget, Inspect, Load, ModelKey, Picture, Step, Work, explained, failure
 from mixer_gui.hub.address import fetch
 from mixer_gui.pictures.sources import collect
 from mixer_gui.records import (
@@ -32,7 +31,6 @@ from mixer_gui.records import (
     InspectRequest,
     Job,
     MixerGuiError,
-    ModelInspected,
     ModelRef,
     Preprocessing,
     Priority,
@@ -87,8 +85,6 @@ class Pipeline:
         self._load_errors: dict[ModelKey, MixerGuiError] = {}  # of models whose last loading failed
         self._waiting: dict[ModelKey, list[Picture]] = {}  # their frames are published, the model is loading
         self._newest: dict[str, int] = {}
-        self._requests = RecentRequests()
-        self._questions: dict[int, dict[object, Query]] = {}  # the newest of each kind, by report that runs again
         self._engine: Engine | None = None
         self._decodes = DecodeQueue(
             self._lock,
@@ -97,7 +93,13 @@ class Pipeline:
             decoded=self._route,
             failed=self._fail,
         )
-        self._jobs = Jobs(self._send)
+        self._queries = Queries(
+            self._lock,
+            self._steps,
+            publish=self._send,
+            wake=wake,
+            run_again=lambda request: self._obtain(Picture(request, again=True, frame_published=True)),
+        )
         self._pictures_run = 0  # since memory was last given back; the engine thread's own
 
     # --- from any thread ---
@@ -115,7 +117,7 @@ class Pipeline:
         """Classify; a newer request of the same view supersedes an older one, whatever its stage."""
         picture = Picture(request, frame_published=request.display_edge == 0)
         with self._lock:
-            self._requests.add(request)
+            self._queries.requests.add(request)
             self._newest[request.view] = request.id
             loaded = picture.model in self._preprocessing
             if not loaded:
@@ -141,19 +143,19 @@ class Pipeline:
         self._put(request, Priority.LIVE, slot=f"run:{request.view}")
 
     def ask(self, question: Question) -> None:
-        """Ask about a report; a newer question of the same kind about it replaces one that still waits.
+        """Ask about a report; a newer question of the same kind about it replaces one that has no answer yet.
 
-        Where the report's picture is not remembered any more, no answer follows.
+        Its answer follows, or QuestionFailed says why there is none. One that takes a forward pass or more is answered
+        in steps, between which others are answered.
         """
-        self._put(Ask(question), Priority.POINTER, slot=f"{type(question).__name__}:{question.report_id}")
+        self._queries.ask(question)
 
     def start_job(self, job: Job) -> None:
         """Compute behind everything else; JobProgress and results follow, and in the end JobEnded."""
-        self._jobs.ask(job)
-        self._put(Ask(job), Priority.BACKGROUND)
+        self._queries.start_job(job)
 
     def cancel_job(self, job_id: int) -> None:
-        self._jobs.cancel(job_id)
+        self._queries.cancel_job(job_id)
 
     def inspect(self, request: InspectRequest) -> None:
         """Look at a checkpoint before it is loaded; ModelInspected or a Failure follows."""
@@ -168,11 +170,11 @@ class Pipeline:
         """Stop what is under way for a view; no frame, report or failure is published for it any more."""
         with self._lock:
             self._newest.pop(view, None)
-            ids = self._requests.ids_of(view)
-            dropped = [self._questions.pop(request_id, {}) for request_id in ids]
-        for job in (each for questions in dropped for each in questions.values() if isinstance(each, Job)):
-            self._jobs.cancel(job.id)
+            ids = self._queries.requests.ids_of(view)
+            requests = [self._queries.requests.get(request_id) for request_id in ids]
+        self._queries.drop(ids)
         self._decodes.cancel_stale()
+        self._decodes.forget({each.source for each in requests if each is not None})
         self._put(Forget(ids), Priority.BACKGROUND)
 
     def close(self) -> None:
@@ -208,24 +210,21 @@ class Pipeline:
                 case FrameRequest():
                     self._run_frame(step)
                 case Inspect():
-                    self._run_inspect(step.path)
+                    self._send(inspected(step.path))
                 case Forget():
                     for request_id in step.request_ids if self._engine is not None else ():
                         self._loaded_engine().forget(request_id)
-                case Ask():
-                    self._run_query(step.query)
-                case JobStep():
-                    if self._jobs.run(step):
-                        self._put(step, Priority.BACKGROUND)
+                case Ask() | Work():
+                    self._queries.run(step, self._loaded_engine())
         except Exception as error:
             if isinstance(step, Picture):
                 self._fail(step, error)
             elif isinstance(step, FrameRequest):
                 self._answer_frame(step, failure(step, error))
-            elif isinstance(step, JobStep):
-                self._jobs.fail(step.job, str(explained(error)))
+            elif isinstance(step, Ask | Work):
+                self._queries.fail(step, error)
             else:
-                self._fail_query(step, error)
+                self._send(failure(None, error))
         return True
 
     def _loaded_engine(self) -> "Engine":
@@ -257,17 +256,6 @@ class Pipeline:
         for picture in waiting:
             self._decode(picture)
 
-    def _run_inspect(self, path: Path) -> None:
-        from mixer_gui.model.description import likely_assumptions
-
-        if path.is_dir():
-            self._send(ModelInspected(path))
-        else:
-            likely = likely_assumptions(path)
-            with path.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
-            self._send(ModelInspected(path, digest, likely))
-
     def _run_picture(self, picture: Picture) -> None:
         if picture.decoded is None or not self._is_wanted(picture):
             return
@@ -281,8 +269,16 @@ class Pipeline:
         self._pictures_run += 1
         report = engine.classify(picture.request, picture.decoded, Record.FULL if keep else Record.MAPS)
         if picture.again:
-            self._answer_questions(picture.request.id)
-        elif self._is_wanted(picture):
+            notices = (*notices, *report.notices[len(picture.decoded.frame.remarks) :])
+            if notices:  # nobody sees this report, but that the model runs elsewhere now concerns the window
+                self._send(replace(engine.load(*picture.model), notices=notices))
+            self._queries.picture_ran(picture.request.id, engine)
+            return
+        with self._lock:
+            is_wanted = self._wanted(picture)
+            if is_wanted:
+                self._queries.requests.note_answered(picture.request.id)
+        if is_wanted:
             self._send(replace(report, notices=(*notices, *report.notices)))
 
     def _run_frame(self, request: FrameRequest) -> None:
@@ -308,48 +304,6 @@ class Pipeline:
         if is_wanted:
             self._send(answer)
 
-    def _answer_questions(self, report_id: int) -> None:
-        """At once, while what they need is sure to be in memory: two reports could evict each other for ever."""
-        with self._lock:
-            questions = self._questions.pop(report_id, {})
-        for query in questions.values():
-            try:
-                self._answer(query)
-            except Exception as error:
-                self._fail_query(Ask(query), error)
-
-    def _fail_query(self, step: Step, error: Exception) -> None:
-        if isinstance(step, Ask) and isinstance(step.query, Job):
-            self._jobs.fail(step.query, str(explained(error)))
-        else:
-            self._send(failure(None, error))
-
-    def _run_query(self, query: Query) -> None:
-        from mixer_gui.engine.engine import DetailEvictedError
-
-        try:
-            self._answer(query)
-        except DetailEvictedError:
-            with self._lock:
-                request = self._requests.get(query.report_id)
-            if request is None:
-                if isinstance(query, Job):
-                    self._jobs.fail(query, "The picture is not in memory any more. Open it again.")
-                return
-            with self._lock:
-                runs_already = query.report_id in self._questions
-                kind = query.id if isinstance(query, Job) else type(query)  # of jobs, each is wanted
-                self._questions.setdefault(query.report_id, {})[kind] = query
-            if not runs_already:
-                self._obtain(Picture(request, again=True, frame_published=True))
-
-    def _answer(self, query: Query) -> None:
-        if isinstance(query, Job):
-            if self._jobs.is_wanted(query):
-                self._put(JobStep(query, self._loaded_engine().begin(query)), Priority.BACKGROUND)
-        else:
-            self._send(self._loaded_engine().answer(query))
-
     # --- fetching and decoding ---
 
     def _obtain(self, picture: Picture) -> None:
@@ -371,7 +325,7 @@ class Pipeline:
             request = replace(picture.request, source=fetched)
             with self._lock:
                 if self._wanted(picture):
-                    self._requests.add(request)
+                    self._queries.requests.add(request)
             self._decode(replace(picture, request=request))
         except Exception as error:
             self._fail(picture, error)
@@ -430,10 +384,9 @@ class Pipeline:
     def _fail(self, picture: Picture, error: Exception) -> None:
         with self._lock:
             wanted = self._wanted(picture)
-            questions = self._questions.pop(picture.request.id, {}) if picture.again else {}
-        for job in (each for each in questions.values() if isinstance(each, Job)):
-            self._jobs.fail(job, str(explained(error)))
-        if wanted:
+        if picture.again:
+            self._queries.picture_failed(picture.request.id, error)
+        elif wanted:
             self._send(failure(picture.request, error))
 
     def _is_wanted(self, picture: Picture) -> bool:
@@ -443,7 +396,9 @@ class Pipeline:
     def _wanted(self, picture: Picture) -> bool:
         """Whether somebody still waits for the picture. The lock is held, as it is for all that follow."""
         request = picture.request
-        return request.id in self._questions if picture.again else self._newest.get(request.view) == request.id
+        if picture.again:
+            return self._queries.is_waited_for(request.id)
+        return self._newest.get(request.view) == request.id
 
     def _want(self, model: ModelKey) -> None:
         self._loading.add(model)

@@ -2,17 +2,20 @@
 
 import logging
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixer_gui.engine.jobs import JobStep
 from mixer_gui.records import (
+    Answer,
     ClassifyRequest,
     DecodedPicture,
     DevicePreference,
     Failure,
     FrameRequest,
     Job,
+    JobProgress,
+    JobResult,
     MixerGuiError,
     ModelRef,
     Priority,
@@ -22,7 +25,8 @@ from mixer_gui.records import (
 log = logging.getLogger(__name__)
 
 ModelKey = tuple[ModelRef, DevicePreference]
-Query = Question | Job
+AnswerSteps = Iterator[Answer | None]  # None: another step follows
+JobSteps = Iterator[JobProgress | JobResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,47 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question about a report, or a job about it that begins."""
+    """A question about a report: it begins, or goes on with its `steps`."""
 
-    query: Query
+    question: Question
+    steps: AnswerSteps | None = None
+
+    @property
+    def slot(self) -> str:
+        return question_slot(type(self.question), self.question.report_id)
+
+    @property
+    def priority(self) -> Priority:
+        """What goes on waits behind every question that begins, and takes turns with the frames of a moving picture."""
+        return Priority.POINTER if self.steps is None else Priority.LIVE
 
 
-Step = Picture | FrameRequest | Load | Inspect | Forget | Ask | JobStep
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job about a report: it begins, or goes on with its `steps`."""
+
+    job: Job
+    steps: JobSteps | None = None
+
+    @property
+    def slot(self) -> str:
+        return job_slot(self.job.id)
+
+    @property
+    def priority(self) -> Priority:
+        return Priority.BACKGROUND
+
+
+Step = Picture | FrameRequest | Load | Inspect | Forget | Ask | Work
+
+
+def question_slot(kind: type[Question], report_id: int) -> str:
+    """Of a kind about a report, only the newest question waits."""
+    return f"{kind.__name__}:{report_id}"
+
+
+def job_slot(job_id: int) -> str:
+    return f"job:{job_id}"
 
 
 def explained(error: Exception) -> MixerGuiError:

@@ -5,8 +5,8 @@ convolution whose kernel covers the whole grid and is shared by all channels, an
 by torch's convolutions and compared with what the Mixer itself computed. B pictures, N patches, C channels.
 """
 
-from contextlib import AbstractContextManager
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import torch
 from einops import rearrange
@@ -17,21 +17,30 @@ from mixer_gui.explain.recorded import channel_mixing_input, token_mixing_input
 from mixer_gui.model.mixer import ChannelMixing, MlpMixer, PatchEmbedding, Recording, TokenMixing
 from mixer_gui.records import PatchGrid
 
+Convolve = TypeVar("Convolve", bound=Callable[..., Tensor])
+
+
+def _in_full_precision(convolve: Convolve) -> Convolve:
+    """CuDNN rounds the inputs of fp32 convolutions to TF32 unless it is told not to: 1e-3 instead of 1e-6."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)(convolve)
+
 
 class Comparison(NamedTuple):
-    """The outputs of one operation in both forms, in fp32, at the layer asked for; differences over all layers."""
+    """The outputs of one operation in both forms, in fp32."""
 
     mixer: Tensor
     convolution: Tensor
     largest: float  # largest difference
-    relative: float  # of all layers, the largest of a layer's largest difference over its largest value
+    relative: float  # the same over the largest value
 
 
+@_in_full_precision
 def embed_by_convolution(stem: PatchEmbedding, images: Tensor) -> Tensor:
     """A convolution whose stride is its kernel's edge: (B, 3, H, W) -> (B, C, rows, columns)."""
     return functional.conv2d(images, stem.proj.weight, stem.proj.bias, stride=stem.patch_size)
 
 
+@_in_full_precision
 def mix_channels_by_convolution(mixing: ChannelMixing, grids: Tensor) -> Tensor:
     """Two 1×1 convolutions with GELU between them: (B, C, rows, columns) -> the same."""
     hidden = functional.conv2d(grids, mixing.fc1.weight[:, :, None, None], mixing.fc1.bias)
@@ -40,6 +49,7 @@ def mix_channels_by_convolution(mixing: ChannelMixing, grids: Tensor) -> Tensor:
     )
 
 
+@_in_full_precision
 def mix_tokens_by_convolution(mixing: TokenMixing, grids: Tensor) -> Tensor:
     """One convolution as large as the grid, GELU, and its transposed form: (B, C, rows, columns) -> the same.
 
@@ -64,9 +74,20 @@ def logits_by_convolution(model: MlpMixer, images: Tensor) -> Tensor:
     """
     grids = embed_by_convolution(model.stem, images)
     for layer in range(model.config.num_blocks):
-        block = model.block(layer)
-        grids = grids + mix_tokens_by_convolution(block.mlp_tokens, _normed(block.norm1, grids))
-        grids = grids + mix_channels_by_convolution(block.mlp_channels, _normed(block.norm2, grids))
+        grids = layer_by_convolution(model, layer, grids)
+    return read_out_by_convolution(model, grids)
+
+
+def layer_by_convolution(model: MlpMixer, layer: int, grids: Tensor) -> Tensor:
+    """One layer of it: (B, C, rows, columns) -> the same."""
+    block = model.block(layer)
+    grids = grids + mix_tokens_by_convolution(block.mlp_tokens, _normed(block.norm1, grids))
+    return grids + mix_channels_by_convolution(block.mlp_channels, _normed(block.norm2, grids))
+
+
+@_in_full_precision
+def read_out_by_convolution(model: MlpMixer, grids: Tensor) -> Tensor:
+    """What follows the last layer: (B, C, rows, columns) -> logits (B, classes)."""
     pooled = functional.adaptive_avg_pool2d(_normed(model.norm, grids.float()), 1)
     return functional.conv2d(pooled, model.head.weight[:, :, None, None], model.head.bias).flatten(1)
 
@@ -75,44 +96,29 @@ def compare_embedding(model: MlpMixer, recording: Recording, images: Tensor) -> 
     """On the picture itself. `recording` is FULL and of `images`; outputs are (B, N, C)."""
     if recording.stem is None:
         raise ValueError("comparing both forms needs a FULL recording")
-    with _full_precision():
-        return _comparison([recording.stem], [to_tokens(embed_by_convolution(model.stem, images))])
+    return compare(recording.stem, to_tokens(embed_by_convolution(model.stem, images)))
 
 
 def compare_channel_mixing(model: MlpMixer, recording: Recording, layer: int) -> Comparison:
-    """In every layer, each given what it was given in the recorded pass; outputs are those of `layer`, (B, N, C)."""
-    with _full_precision():
-        found = [
-            to_tokens(
-                mix_channels_by_convolution(
-                    model.block(index).mlp_channels,
-                    to_grids(channel_mixing_input(model, recording, index), model.config.grid),
-                )
-            )
-            for index in range(model.config.num_blocks)
-        ]
-    return _comparison(recording.channel_updates, found, layer)
+    """Of one layer, given what it was given in the recorded pass; outputs are (B, N, C)."""
+    given = to_grids(channel_mixing_input(model, recording, layer), model.config.grid)
+    found = mix_channels_by_convolution(model.block(layer).mlp_channels, given)
+    return compare(recording.channel_updates[layer], to_tokens(found))
 
 
 def compare_token_mixing(model: MlpMixer, recording: Recording, layer: int) -> Comparison:
-    """In every layer, each given what it was given in the recorded pass; outputs are those of `layer`, (B, N, C)."""
-    with _full_precision():
-        found = [
-            to_tokens(
-                mix_tokens_by_convolution(
-                    model.token_mixing(index),
-                    to_grids(token_mixing_input(model, recording, index), model.config.grid),
-                )
-            )
-            for index in range(model.config.num_blocks)
-        ]
-    return _comparison(recording.token_updates, found, layer)
+    """Of one layer, given what it was given in the recorded pass; outputs are (B, N, C)."""
+    given = to_grids(token_mixing_input(model, recording, layer), model.config.grid)
+    return compare(
+        recording.token_updates[layer], to_tokens(mix_tokens_by_convolution(model.token_mixing(layer), given))
+    )
 
 
-def compare_network(model: MlpMixer, logits: Tensor, images: Tensor) -> Comparison:
-    """From the picture to the logits, (B, classes): differences add up through all layers."""
-    with _full_precision():
-        return _comparison([logits], [logits_by_convolution(model, images)])
+def compare(mixer: Tensor, convolution: Tensor) -> Comparison:
+    """How far two outputs of one shape are apart."""
+    largest = (convolution.float() - mixer.float()).abs().max()
+    relative = largest / mixer.float().abs().max().clamp_min(torch.finfo(torch.float32).tiny)
+    return Comparison(mixer.float(), convolution.float(), float(largest), float(relative))
 
 
 def to_grids(tokens: Tensor, grid: PatchGrid) -> Tensor:
@@ -136,22 +142,3 @@ def _normed(norm: nn.LayerNorm, grids: Tensor) -> Tensor:
     tokens = norm(rearrange(grids, "b c rows columns -> b rows columns c"))
     normed: Tensor = rearrange(tokens, "b rows columns c -> b c rows columns")
     return normed
-
-
-def _comparison(mixer: tuple[Tensor, ...] | list[Tensor], convolution: list[Tensor], layer: int = 0) -> Comparison:
-    differences, relatives = [], []
-    for theirs, ours in zip(mixer, convolution, strict=True):
-        difference = (ours.float() - theirs.float()).abs().max()
-        differences.append(difference)
-        relatives.append(difference / theirs.float().abs().max().clamp_min(torch.finfo(torch.float32).tiny))
-    return Comparison(
-        mixer[layer].float(),
-        convolution[layer].float(),
-        float(torch.stack(differences).max()),
-        float(torch.stack(relatives).max()),
-    )
-
-
-def _full_precision() -> AbstractContextManager[None]:
-    """CuDNN rounds the inputs of fp32 convolutions to TF32 unless it is told not to: 1e-3 instead of 1e-6."""
-    return cast("AbstractContextManager[None]", torch.backends.cudnn.flags(enabled=True, allow_tf32=False))

@@ -43,11 +43,6 @@ def evidence(readout: ReadOut, final_tokens: Tensor) -> Tensor:
     return readout.weight @ final_tokens.mT
 
 
-def class_evidence(model: MlpMixer, final_tokens: Tensor, classes: Tensor) -> Tensor:
-    """The evidence for each of the named classes, (K, N)."""
-    return evidence(read_out(model, classes), final_tokens)
-
-
 def expected_evidence(model: MlpMixer, final_tokens: Tensor, probabilities: Tensor) -> Tensor:
     """Σ_j p_j e_j, (N,): the zero that evidence is shown against, since its own is arbitrary.
 

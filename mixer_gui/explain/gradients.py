@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mixer_gui.explain.recorded import half_block_tokens
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import ChannelMixing, MlpMixer, Recording, TokenMixing
 
@@ -43,14 +44,15 @@ def logit_gradients(model: MlpMixer, recording: Recording, classes: Tensor) -> G
 
     Raises ValueError without a FULL recording. Takes about 1.4 times the multiply-accumulates of the forward pass.
     """
-    if recording.stem is None or recording.output is None:
+    if recording.output is None:
         raise ValueError("gradients need a FULL recording")
     count = recording.output.shape[1]
     pooled = (model.head.weight[classes].float() / count)[:, None].expand(-1, count, -1)
     gradient = norm_backward(pooled, recording.output.float(), model.norm).to(recording.output.dtype)
     by_token, by_channel = [], []
-    for layer, (before, between) in reversed(list(enumerate(_tokens(recording)))):
-        block = model.block(layer)
+    tokens = list(half_block_tokens(recording))
+    for layer in reversed(range(model.config.num_blocks)):
+        block, before, between = model.block(layer), tokens[2 * layer], tokens[2 * layer + 1]
         by_channel.append(gradient)
         gradient = gradient + norm_backward(
             channel_mixing_backward(gradient, block.norm2(between), block.mlp_channels), between, block.norm2
@@ -137,15 +139,3 @@ def signed_grad_cam(gradients: Gradients, recording: Recording) -> Tensor:
         raise ValueError("Grad-CAM needs a FULL recording")
     weights = gradients.channel_mixing[-1].float().mean(1)
     return torch.einsum("bc,bpc->bp", weights, recording.output.float())
-
-
-def _tokens(recording: Recording) -> list[tuple[Tensor, Tensor]]:
-    """For each layer the tokens before it and those between its halves: the same sums as in the forward pass."""
-    tokens = recording.stem
-    found = []
-    for token_update, channel_update in zip(recording.token_updates, recording.channel_updates, strict=True):
-        before = cast(Tensor, tokens)
-        between = before + token_update
-        found.append((before, between))
-        tokens = between + channel_update
-    return found

@@ -1,5 +1,8 @@
 """What a FULL recording says of the tokens between the halves of the network, which it does not keep themselves."""
 
+from collections.abc import Iterator
+from itertools import accumulate, chain, islice
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,23 +10,26 @@ from torch.nn import functional
 from mixer_gui.model.mixer import MlpMixer, Recording
 
 
-def tokens_before(recording: Recording, layer: int) -> Tensor:
-    """The tokens that enter layer `layer`, from 0, (B, N, C): the stem plus all updates before it.
+def half_block_tokens(recording: Recording) -> Iterator[Tensor]:
+    """The tokens (B, N, C) that each half-block is given, in the order of the pass, and at last the network's output.
 
-    The sums are those of the forward pass, in its order, so the tokens are its own to the last bit. The number of
-    layers as `layer` gives the network's output. Raises ValueError without a FULL recording.
+    The sums of the stem and all updates before are those of the forward pass, in its order, so the tokens are its own
+    to the last bit. Raises ValueError without a FULL recording.
     """
     if recording.stem is None:
         raise ValueError("the tokens between layers need a FULL recording")
-    tokens = recording.stem
-    for index in range(layer):
-        tokens = tokens + recording.token_updates[index] + recording.channel_updates[index]
-    return tokens
+    updates = chain.from_iterable(zip(recording.token_updates, recording.channel_updates, strict=True))
+    return accumulate(updates, torch.add, initial=recording.stem)
+
+
+def tokens_before(recording: Recording, layer: int) -> Tensor:
+    """The tokens that enter layer `layer`, from 0, (B, N, C); the number of layers as `layer` gives the output."""
+    return next(islice(half_block_tokens(recording), 2 * layer, None))
 
 
 def tokens_between(recording: Recording, layer: int) -> Tensor:
     """The tokens between token mixing and channel mixing of layer `layer`, (B, N, C)."""
-    return tokens_before(recording, layer) + recording.token_updates[layer]
+    return next(islice(half_block_tokens(recording), 2 * layer + 1, None))
 
 
 def token_mixing_input(model: MlpMixer, recording: Recording, layer: int) -> Tensor:

@@ -3,6 +3,8 @@
 Functions over a model and a FULL recording of one picture; fp32, whatever the precision of the pass.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,27 +42,51 @@ def reach(model: MlpMixer, recording: Recording, patch: int) -> Tensor:
     derivative of each step of the forward pass applied to a change of its input, at the recorded values. Costs about
     one and a half forward passes. torch's own forward mode is not used: it compiles scripts before its first answer.
     """
-    if recording.stem is None or not recording.hidden:
+    fading = begin_fading(model, recording, patch)
+    for layer in range(model.config.num_blocks):
+        fading = fade_through(model, recording, layer, fading)
+    return felt(model, fading)
+
+
+class Fading(NamedTuple):
+    """What enters a layer while a patch begins to fade: the tokens, and how fast they change, both (N, C)."""
+
+    tokens: Tensor
+    change: Tensor
+
+
+def begin_fading(model: MlpMixer, recording: Recording, patch: int) -> Fading:
+    """What enters the first layer. Raises ValueError without a FULL recording."""
+    if recording.stem is None:
         raise ValueError("the reach of a patch needs a FULL recording")
     tokens = recording.stem[0].float()
     change = torch.zeros_like(tokens)
     bias = model.stem.proj.bias
     change[patch] = tokens[patch] if bias is None else tokens[patch] - bias.float()  # the stem is linear
-    for index in range(model.config.num_blocks):
-        block = model.block(index)
-        mixing = block.mlp_tokens
-        inner = mixing.fc1.weight.float() @ norm_change(block.norm1, tokens, change)
-        inner = inner * gelu_slope(recording.hidden[index][0].float(), mixing.gelu)
-        change = change + mixing.fc2.weight.float() @ inner
-        tokens = tokens + recording.token_updates[index][0].float()
+    return Fading(tokens, change)
 
-        channels = block.mlp_channels
-        hidden = functional.linear(_normed(block.norm2, tokens), channels.fc1.weight.float(), channels.fc1.bias.float())
-        inner = functional.linear(norm_change(block.norm2, tokens, change), channels.fc1.weight.float())
-        inner = inner * gelu_slope(hidden, channels.gelu)
-        change = change + functional.linear(inner, channels.fc2.weight.float())
-        tokens = tokens + recording.channel_updates[index][0].float()
-    norms: Tensor = torch.linalg.vector_norm(norm_change(model.norm, tokens, change), dim=-1)
+
+def fade_through(model: MlpMixer, recording: Recording, layer: int, fading: Fading) -> Fading:
+    """What leaves layer `layer` where `fading` enters it."""
+    tokens, change = fading
+    block = model.block(layer)
+    mixing = block.mlp_tokens
+    inner = mixing.fc1.weight.float() @ norm_change(block.norm1, tokens, change)
+    inner = inner * gelu_slope(recording.hidden[layer][0].float(), mixing.gelu)
+    change = change + mixing.fc2.weight.float() @ inner
+    tokens = tokens + recording.token_updates[layer][0].float()
+
+    channels = block.mlp_channels
+    hidden = functional.linear(_normed(block.norm2, tokens), channels.fc1.weight.float(), channels.fc1.bias.float())
+    inner = functional.linear(norm_change(block.norm2, tokens, change), channels.fc1.weight.float())
+    inner = inner * gelu_slope(hidden, channels.gelu)
+    change = change + functional.linear(inner, channels.fc2.weight.float())
+    return Fading(tokens + recording.channel_updates[layer][0].float(), change)
+
+
+def felt(model: MlpMixer, fading: Fading) -> Tensor:
+    """What is felt of it after the final norm, (N,): `fading` is what left the last layer."""
+    norms: Tensor = torch.linalg.vector_norm(norm_change(model.norm, *fading), dim=-1)
     return norms
 
 

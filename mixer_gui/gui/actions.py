@@ -58,7 +58,12 @@ class Actions:
 def menu_text(name: str) -> str:
     """A file's name as a menu shows it: not wider than a menu, and without mnemonics of its own."""
     shown = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH // 2]}…{name[-NAME_LENGTH // 2 :]}"
-    return shown.replace("&", "&&")
+    return button_text(shown)
+
+
+def button_text(name: str) -> str:
+    """A name on a button: without a mnemonic of its own."""
+    return name.replace("&", "&&")
 
 
 def build_actions(window: QMainWindow) -> Actions:

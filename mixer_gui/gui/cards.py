@@ -19,10 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mixer_gui.gui.actions import button_text
 from mixer_gui.gui.edits_bar import EditsBar
 from mixer_gui.gui.gallery import GalleryModel, GalleryStrip
 from mixer_gui.gui.heatmap_grid import HeatmapGrid
-from mixer_gui.gui.labels import ElidedLabel, badge, card, heading, shortened
+from mixer_gui.gui.labels import ElidedLabel, badge, card, heading, plain_tip, shortened
 from mixer_gui.gui.live_bar import LiveBar
 from mixer_gui.gui.maps import MapKind, kind_explanation, kind_name
 from mixer_gui.gui.offer import OfferButton
@@ -131,8 +132,8 @@ class PictureCard(QWidget):
 
     def set_panel_map(self, caption: str) -> None:
         """What the microscope's view can put over the picture; empty: nothing."""
-        self.panel_button.setText(shortened(caption, LONGEST_CAPTION))
-        self.panel_button.setToolTip(self.tr("Show over the picture: {0}").format(caption))
+        self.panel_button.setText(button_text(shortened(caption, LONGEST_CAPTION)))
+        self.panel_button.setToolTip(plain_tip(self.tr("Show over the picture: {0}").format(caption)))
         self.panel_button.setVisible(bool(caption))
 
     def _overlay_button(self, text: str, *, evidence: bool) -> QToolButton:

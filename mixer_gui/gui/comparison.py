@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from mixer_gui.gui.editing import cut_of
 from mixer_gui.gui.gallery import LivePicture, Picture
 from mixer_gui.gui.images import picture_image
 from mixer_gui.gui.model_items import title_of
@@ -24,6 +25,7 @@ from mixer_gui.records import (
     FrameReady,
     ModelRef,
     Priority,
+    QuestionFailed,
     Report,
 )
 from mixer_gui.resources import default_model
@@ -62,11 +64,13 @@ class Comparison(QObject):
         self._infos: dict[ModelRef, CheckpointInfo] = {}
         self._answers: dict[DifferenceRequest, DifferenceReport] = {}
         self._questions: list[DifferenceRequest] = []  # the first is asked, the others wait for its answer
+        self._failed: dict[DifferenceRequest, str] = {}  # questions without an answer, and why
         self._swap: tuple[ModelRef, ModelRef] | None = None  # what A gets once it is ready, and what B gets then
         worker.frame_ready.connect(self._take_frame)
         worker.report_ready.connect(self._take_report)
         worker.failed.connect(self._take_failure)
         worker.answered.connect(self._take_answer)
+        worker.question_failed.connect(self._take_failed_question)
         session.model_changed.connect(self._take_model)
         session.model_failed.connect(self._drop_swap)
         session.current_changed.connect(self.choices_changed)
@@ -151,11 +155,15 @@ class Comparison(QObject):
         """What is known of a class of either side's report; where that is nothing yet, it is asked for."""
         question = DifferenceRequest(report.id, index)
         answer = self._answers.get(question)
-        if answer is None and question not in self._questions:
+        if answer is None and question not in self._questions and question not in self._failed:
             self._questions.append(question)
             if len(self._questions) == 1:
                 self._worker.ask(question)
         return answer
+
+    def retry(self) -> None:
+        """Another try after a failure, of B or of a question: B is read and classified again."""
+        self.choose(self.chosen)
 
     def drop_questions(self) -> None:
         """Wait for no answer any more: what is needed is asked again.
@@ -164,10 +172,16 @@ class Comparison(QObject):
         comparison leaves the screen, nor be waited for when it comes back.
         """
         self._questions.clear()
+        self._failed.clear()
         kept = {each.id for each in (self._a, self.report) if each is not None}
         self._answers = {asked: answer for asked, answer in self._answers.items() if asked.report_id in kept}
 
     # --- state ---
+
+    @property
+    def failed(self) -> str:
+        """Why a question that the comparison needs has no answer; empty where none has failed since it was asked."""
+        return next(iter(self._failed.values()), "")
 
     @property
     def is_of_pictures(self) -> bool:
@@ -199,12 +213,7 @@ class Comparison(QObject):
         else:
             picture, model = current, chosen
             info, own = self._infos.get(chosen), session.ready.info if session.ready is not None else None
-            has_same_patches = (
-                info is not None
-                and own is not None
-                and info.grid == own.grid
-                and info.preprocessing.input_size == own.preprocessing.input_size
-            )
+            has_same_patches = info is not None and own is not None and cut_of(info) == cut_of(own)
             edits = current.edits if has_same_patches else ()
         return ClassifyRequest(
             id=0,
@@ -224,6 +233,7 @@ class Comparison(QObject):
             self._worker.cancel(VIEW)
         self._request, self.report, self.failure, self._frame = None, None, None, None
         self._questions.clear()
+        self._failed.clear()
         self._answers.clear()
 
     # --- answers ---
@@ -252,9 +262,19 @@ class Comparison(QObject):
     def _take_answer(self, answer: Answer) -> None:
         if not isinstance(answer, DifferenceReport) or answer.request not in self._questions:
             return
-        self._questions.remove(answer.request)
         self._answers[answer.request] = answer
         self.answered += 1
+        self._ask_next(answer.request)
+
+    @Slot(object)
+    def _take_failed_question(self, failure: QuestionFailed) -> None:
+        question = failure.question
+        if isinstance(question, DifferenceRequest) and question in self._questions:
+            self._failed[question] = failure.sentence
+            self._ask_next(question)
+
+    def _ask_next(self, done: DifferenceRequest) -> None:
+        self._questions.remove(done)
         if self._questions:
             self._worker.ask(self._questions[0])
         self.changed.emit()

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from mixer_gui.gui.amounts import progress_text
-from mixer_gui.gui.labels import FittingLabel, set_text, words_label
+from mixer_gui.gui.labels import FittingLabel, plain_tip, set_text, words_label
 from mixer_gui.gui.model_items import Download, ModelItem, title_of_repository
 from mixer_gui.gui.model_words import SEPARATOR
 from mixer_gui.records import DownloadProgress
@@ -57,7 +57,7 @@ class DownloadMeter(QWidget):
                 file = self.tr("file {0} of {1}").format(progress.file_number, progress.file_count)
                 words += SEPARATOR + file
         set_text(self.words, words)
-        self.bar.setToolTip("" if progress is None else progress.file)
+        self.bar.setToolTip("" if progress is None else plain_tip(progress.file))
         self.bar.setAccessibleName(self.tr("Download of {0}").format(item.title))
         self.bar.setAccessibleDescription(words)
         self.cancel.setAccessibleName(self.tr("Cancel the download of {0}").format(item.title))
@@ -106,7 +106,7 @@ class DownloadArea(QWidget):
         set_progress(self.bar, progress)
         self.bar.setAccessibleName(self.tr("Download of {0}").format(name))
         self.bar.setAccessibleDescription(words)
-        self.words.setToolTip("\n".join([words, *(str(each.ref) for each in active)]))
+        self.words.setToolTip(plain_tip("\n".join([words, *(str(each.ref) for each in active)])))
         self.cancel.setToolTip(self.tr("Stop the download of {0}; what has arrived is kept").format(name))
         self.cancel.setAccessibleName(self.tr("Cancel the download of {0}").format(name))
         self.cancel.setEnabled(not self._download.is_stopping)

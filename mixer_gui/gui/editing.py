@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from mixer_gui.records import Edit, Erase, Fill, Shift, Shuffle, Stamp, Swap, Turn
+from mixer_gui.records import CheckpointInfo, Edit, Erase, Fill, PatchGrid, Shift, Shuffle, Stamp, Swap, Turn
+
+Cut = tuple[PatchGrid, tuple[int, int]]
+
+
+def cut_of(model: CheckpointInfo) -> Cut:
+    """What edits are made to: the model's patches, and its input's height and width in pixels."""
+    return model.grid, model.preprocessing.input_size
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QSignalBlocker, Signal, Slot
+from PySide6.QtCore import QObject, QSignalBlocker, Slot
 
+from mixer_gui.gui.actions import button_text
+from mixer_gui.gui.framing import FramingControl
 from mixer_gui.gui.gallery import LivePicture
 from mixer_gui.gui.heatmap_grid import LayerMap
 from mixer_gui.gui.images import map_image, map_images, picture_image
-from mixer_gui.gui.labels import shortened
+from mixer_gui.gui.labels import plain_tip, shortened
 from mixer_gui.gui.maps import (
     CaptionedMap,
     MapKind,
@@ -23,17 +25,14 @@ from mixer_gui.gui.maps import (
     layer_maps,
 )
 from mixer_gui.gui.picture_painting import Overlay
-from mixer_gui.gui.placement import largest_rectangle
 from mixer_gui.gui.prediction_list import percentage, short_label, steady_order
-from mixer_gui.pictures.geometry import seen_rectangle
 from mixer_gui.records import (
+    Answer,
     ClassReport,
+    ClassRequest,
     FrameReport,
-    Framing,
-    FramingKind,
     PatchReport,
     Prediction,
-    Rect,
     Report,
     revealed,
 )
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 class Explorer(QObject):
     """Applies what the user points at to what the cards show. Lives in the window's thread."""
 
-    framing_asked = Signal(object)  # Framing: the user wants the network to see another part
-
     def __init__(
         self,
         session: Session,
@@ -61,6 +58,7 @@ class Explorer(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self.framing = FramingControl(session, picture, self)
         self._session = session
         self._focus = focus
         self._panel: Panel | None = None  # of the microscope, on the screen
@@ -70,6 +68,8 @@ class Explorer(QObject):
         self._layer = 0
         self._class: int | None = None
         self._about: ClassReport | None = None
+        self._asked_before: ClassRequest | None = None  # about the picture without its edits
+        self._about_before: ClassReport | None = None  # the answer
         self._shows_evidence = False
         self._raw_evidence = False
         self._model_path = ""
@@ -78,23 +78,22 @@ class Explorer(QObject):
         session.current_changed.connect(self._refresh_picture)
         session.frame_changed.connect(self._refresh_picture)
         session.report_changed.connect(self._refresh_report)
-        session.patch_answered.connect(self._show_patch)
-        session.class_answered.connect(self._show_class)
+        session.questions.patch_answered.connect(self._show_patch)
+        session.questions.class_answered.connect(self._show_class)
+        session.questions.before_answered.connect(self._take_before)
         session.names_changed.connect(self._refresh_names)
         session.model_changed.connect(self._refresh_picture)
         picture.view.patch_pointed.connect(self._ask_patch)
         picture.view.patch_pinned.connect(self._ask_patch)
-        picture.view.rectangle_changed.connect(self._use_rectangle)
-        picture.framing_chosen.connect(self._use_framing)
         picture.overlay_chosen.connect(self.show_evidence)
         picture.opacity.valueChanged.connect(self._set_opacity)
-        predictions.list.class_chosen.connect(self.choose_class)
+        predictions.list.class_chosen.connect(self._choose_listed)
         predictions.top_k_chosen.connect(self._refresh_predictions)
         layers.grid.layer_chosen.connect(self._choose_layer)
         layers.kind_chosen.connect(self._choose_kind)
         layers.scale_chosen.connect(self._refresh_maps)
         picture.panel_map_chosen.connect(self._show_panel_map)
-        focus.layer_wanted.connect(layers.grid.select_layer)
+        focus.layer_wanted.connect(self._go_to_layer)
         focus.patch_wanted.connect(picture.view.pin)
         focus.class_wanted.connect(self.choose_class)
         self._refresh_picture()
@@ -123,7 +122,7 @@ class Explorer(QObject):
     def step_layer(self, by: int) -> None:
         """The next or previous layer; stays at the ends."""
         if self.report is not None:
-            self._layers.grid.select_layer(min(max(self._layer + by, 0), len(self.report.lens) - 1))
+            self._go_to_layer(min(max(self._layer + by, 0), len(self.report.lens) - 1))
 
     @Slot(object)
     def choose_class(self, index: int | None) -> None:
@@ -133,7 +132,7 @@ class Explorer(QObject):
         self._predictions.list.set_chosen(index)
         self._shows_evidence = index is not None
         self._focus.set_class(self.shown_class)
-        self._session.ask_class(None)  # what was answered is let go: a frame that stands still is asked again
+        self._session.questions.ask_class(None)  # what was answered is let go: a frame that stands still is asked again
         self._ask_class_if_shown()
         self._refresh_maps()
 
@@ -206,7 +205,7 @@ class Explorer(QObject):
         if report is not None:
             self._take_model(report)
         self._refresh_predictions()
-        self._refresh_seen()
+        self.framing.refresh()
         self._refresh_focus()
         self._refresh_maps()
         self._patch.panel.clear()
@@ -237,7 +236,7 @@ class Explorer(QObject):
         if answer.report is not None:
             view = self._picture.view
             if not view.is_dragged and not view.shows(answer.report.seen, answer.report.model.grid):
-                self._refresh_seen()
+                self.framing.refresh()
             self._refresh_maps()
             if answer.about_patch is not None:
                 self._show_patch(answer.about_patch)
@@ -248,25 +247,6 @@ class Explorer(QObject):
         if report.model.path.as_posix() != self._model_path:
             self._model_path, self._class, self._shows_evidence = report.model.path.as_posix(), None, False
             self._predictions.list.set_chosen(None)
-
-    def _refresh_seen(self) -> None:
-        """The rectangle the network saw; while it has not answered yet, the one that it will see."""
-        current, view = self._session.current, self._picture.view
-        ready = self._session.ready
-        if current is None or current.failure is not None:
-            view.set_seen(None, None)
-        elif current.report is not None and current.report.framing == current.framing:
-            view.set_seen(current.report.seen, current.report.model.grid)
-        elif current.frame is not None and ready is not None:
-            frame = current.frame
-            seen = seen_rectangle(frame.width, frame.height, ready.info.preprocessing, current.framing)
-            view.set_seen(seen, ready.info.grid)
-        else:
-            view.set_seen(None, None)
-        kind = FramingKind.CHECKPOINT if current is None else current.framing.kind
-        view.set_adjustable(kind == FramingKind.RECTANGLE)
-        self._picture.framing.setCurrentIndex(self._picture.framing.findData(kind))
-        self._picture.framing.setEnabled(current is not None and current.failure is None)
 
     @Slot()
     def _refresh_predictions(self) -> None:
@@ -289,7 +269,7 @@ class Explorer(QObject):
         label = self._class_label()
         self._layers.set_class(label)
         self._picture.evidence_button.setText(
-            self.tr("Evidence: {0}").format(shortened(label, 22)) if label else self.tr("Evidence")
+            self.tr("Evidence: {0}").format(button_text(shortened(label, 22))) if label else self.tr("Evidence")
         )
         self._picture.evidence_button.setEnabled(report is not None)
         self._picture.layer_button.setEnabled(report is not None)
@@ -322,16 +302,18 @@ class Explorer(QObject):
         self._layers.set_lens(self._layer + 1, said)
         panel_map = None if self._focus.report is None or self._panel is None else self._panel.overlay()
         self._picture.set_panel_map("" if panel_map is None else panel_map.caption)
-        over: CaptionedMap | None = None
         current = self._session.current
-        if report is not None and self._shows_before and current is not None and current.before is not None:
-            over = self._own_map(current.before, None)
+        before = current.before if self._shows_before and current is not None else None
+        over: CaptionedMap | None = None
+        if report is not None and before is not None:
+            over = self._own_map(before, self._known_before(before)) or self._layer_map(before, None)
         elif report is not None:
             over = panel_map if self._shows_panel and panel_map is not None else self._own_map(report, self._about)
         shows_panel = over is not None and over is panel_map
+        shows_evidence = self._shows_evidence and (over is None or over.is_evidence)
         self._picture.panel_button.setChecked(shows_panel)
-        self._picture.layer_button.setChecked(not shows_panel and not self._shows_evidence)
-        self._picture.evidence_button.setChecked(not shows_panel and self._shows_evidence)
+        self._picture.layer_button.setChecked(not shows_panel and not shows_evidence)
+        self._picture.evidence_button.setChecked(not shows_panel and shows_evidence)
         self._picture.exactness.setVisible(over is not None)
         self._focus.set_map(None if self._focus.report is None else over)
         if report is None or over is None:
@@ -339,21 +321,39 @@ class Explorer(QObject):
             self._picture.legend.clear()
             return
         self._picture.exactness.setText(over.exactness)
-        self._picture.exactness.setToolTip(over.explanation)
+        self._picture.exactness.setToolTip(plain_tip(over.explanation))
         shown = over.shown
         image = map_image(shown.values, report.model.grid, shown.end, signed=shown.signed, fade=True)
         self._picture.view.set_overlay(Overlay(image, report.seen, report.model.grid))
         self._picture.legend.show_scale(*over.ends, signed=shown.signed)
 
     def _own_map(self, report: Report, about: ClassReport | None) -> CaptionedMap | None:
-        """The selected layer's map, or the class's evidence."""
+        """The selected layer's map, or the class's evidence: None until it is known."""
         if self._shows_evidence and self.shown_class is not None:
             shown = evidence_map(report, self.shown_class, about, raw=self._raw_evidence)
             return None if shown is None else captioned_evidence(shown, self._class_label())
+        return self._layer_map(report, about)
+
+    def _layer_map(self, report: Report, about: ClassReport | None) -> CaptionedMap:
         kind = MapKind(self._layers.kind.currentData())
         if kind == MapKind.CONTRIBUTION and about is None:
             kind = MapKind.RELATIVE_UPDATE
         return captioned_layer(self._layer_maps(report, about)[self._layer], kind, self._layer, self._class_label())
+
+    def _known_before(self, before: Report) -> ClassReport | None:
+        """What speaks for the class in the picture without its edits; asked for once where it is not known."""
+        index = self.shown_class
+        question = None if index is None else ClassRequest(before.id, index)
+        if question is not None and question != self._asked_before:
+            self._asked_before, self._about_before = question, None
+            self._session.questions.ask(question)
+        return self._about_before
+
+    @Slot(object)
+    def _take_before(self, answer: Answer) -> None:
+        if isinstance(answer, ClassReport) and answer.request == self._asked_before:
+            self._about_before = answer
+            self._refresh_overlay()
 
     def _layer_maps(self, report: Report, about: ClassReport | None) -> tuple[ShownMap, ...]:
         """Asked for by the grid and by the overlay, and of a moving picture thirty times a second: kept."""
@@ -378,15 +378,32 @@ class Explorer(QObject):
 
     @Slot(int)
     def _choose_layer(self, layer: int) -> None:
-        """A layer's cell was chosen: its map comes over the picture."""
+        """A layer's cell was chosen: its map comes over the picture, whatever lay there."""
+        if layer != self._layer or self._layers.grid.hasFocus():
+            self._shows_panel = self._shows_evidence = False
+        self._set_layer(layer)
+
+    @Slot(int)
+    def _go_to_layer(self, layer: int) -> None:
+        """By a key, or from a view: its map stays over the picture."""
+        with QSignalBlocker(self._layers.grid):
+            self._layers.grid.select_layer(layer)
+        if layer != self._layer:
+            self._shows_evidence = False
+        self._set_layer(layer)
+
+    def _set_layer(self, layer: int) -> None:
         if layer != self._layer:
             self._layer = layer
             self._focus.set_layer(layer)
-            self._shows_evidence = False
             self._ask_patch(self._picture.view.patch)
-        elif self._layers.grid.hasFocus():
-            self._shows_evidence = False
         self._refresh_overlay()
+
+    @Slot(object)
+    def _choose_listed(self, index: int | None) -> None:
+        """A class of the predictions was chosen: its evidence comes over the picture, whatever lay there."""
+        self._shows_panel = False
+        self.choose_class(index)
 
     @Slot(object)
     def _choose_kind(self, kind: MapKind) -> None:
@@ -405,18 +422,18 @@ class Explorer(QObject):
         report = self.report
         self._focus.set_patch(patch)
         if patch is None or report is None:
-            self._session.ask_patch(self._layer, None)
+            self._session.questions.ask_patch(self._layer, None)
             self._patch.title.setText(self.tr("Patch"))
             self._patch.panel.clear()
             return
         row, column = divmod(patch, report.model.grid.columns)
         self._patch.title.setText(self.tr("Layer {0}, patch ({1}, {2})").format(self._layer + 1, row + 1, column + 1))
-        self._session.ask_patch(self._layer, patch)
+        self._session.questions.ask_patch(self._layer, patch)
 
     def _ask_class_if_shown(self) -> None:
         """The maps of the ranked classes come with the report; others, and contributions, have to be asked for."""
         is_shown = self._class is not None or self._layers.kind.currentData() == MapKind.CONTRIBUTION
-        self._session.ask_class(self.shown_class if is_shown else None)
+        self._session.questions.ask_class(self.shown_class if is_shown else None)
 
     @Slot(object)
     def _show_patch(self, answer: PatchReport) -> None:
@@ -430,19 +447,3 @@ class Explorer(QObject):
         if answer.prediction.index == self.shown_class:
             self._about = answer
             self._refresh_maps()
-
-    @Slot(object)
-    def _use_rectangle(self, rectangle: Rect) -> None:
-        self.framing_asked.emit(Framing(FramingKind.RECTANGLE, rectangle))
-
-    @Slot(object)
-    def _use_framing(self, kind: FramingKind) -> None:
-        """A rectangle of one's own starts as the largest one of the checkpoint's shape."""
-        current, ready = self._session.current, self._session.ready
-        if current is None or (kind == FramingKind.RECTANGLE and (current.frame is None or ready is None)):
-            return
-        rectangle = None
-        if kind == FramingKind.RECTANGLE and current.frame is not None and ready is not None:
-            size = ready.info.preprocessing.input_size
-            rectangle = largest_rectangle(current.frame.width, current.frame.height, size)
-        self.framing_asked.emit(Framing(kind, rectangle))

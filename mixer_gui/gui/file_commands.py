@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from mixer_gui.gui.actions import menu_text
 from mixer_gui.gui.drop_area import Dropped, read_mime, sort_paths
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.saving import Saver
 from mixer_gui.pictures.sources import PICTURE_SUFFIXES
 from mixer_gui.records import VIDEO_SUFFIXES, FileSource, Report, SourcesFound
@@ -97,7 +98,9 @@ class FileCommands(QObject):
         """Called each time before the menu opens."""
         menu.clear()
         for name in self.recent:
-            menu.addAction(menu_text(Path(name).name), partial(self.open_paths, [Path(name)])).setToolTip(name)
+            menu.addAction(menu_text(Path(name).name), partial(self.open_paths, [Path(name)])).setToolTip(
+                plain_tip(name)
+            )
         menu.setToolTipsVisible(True)
         if self.recent:
             menu.addSeparator()
@@ -133,7 +136,7 @@ class FileCommands(QObject):
         stem = Path(picture.source.name).stem[:NAME_LENGTH] or "picture"
         path = self._ask_path(self.tr("Save Picture with Map"), f"{stem}-map.png", IMAGE_FILTER)
         if path is not None:
-            self.saver.save_image(image, path)
+            self.saver.save_image(lambda: image, path)
 
     def export(self, top_k: int) -> None:
         """All pictures of the strip that have a result or a failure."""

@@ -33,6 +33,7 @@ class Focus(QObject):
     map_changed = Signal()  # another map is on the screen
     answered = Signal(object)  # Answer about the current report
     before_answered = Signal(object)  # Answer about `before`
+    question_failed = Signal(object)  # QuestionFailed, about either
     job_told = Signal(object)  # JobProgress, JobResult or JobEnded
     asked = Signal(object)  # Question
     job_asked = Signal(object)  # Job

@@ -9,6 +9,7 @@ from PySide6.QtCore import (
     QModelIndex,
     QObject,
     QPersistentModelIndex,
+    QPointF,
     QRect,
     QRectF,
     QSize,
@@ -18,6 +19,8 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from mixer_gui.gui.editing import Cut
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import (
@@ -38,6 +41,8 @@ LABEL_ROLE = PICTURE_ROLE + 1  # of the first prediction
 THUMBNAIL = 64
 SHOWN_EDGE = 2048  # pixels of a picture that is shown
 CELL = QSize(96, 88)
+EDITED_MARK_RADIUS = 8.0
+EDITED_MARK_PLACE = QPointF(-EDITED_MARK_RADIUS - 2, EDITED_MARK_RADIUS + 2)  # of its centre, from the upper right
 
 
 @dataclass(slots=True, eq=False)  # itself, not one like it
@@ -54,6 +59,7 @@ class Picture:
     report: Report | None = None
     failure: Failure | None = None
     edits: tuple[Edit, ...] = ()
+    cut: Cut | None = None  # what `edits` were made to
     before: Report | None = None  # without its edits, where `report` has some
 
     @property
@@ -90,9 +96,8 @@ class Picture:
         self.report, self.failure, self.is_waiting = report, None, False
 
     def take_back_edits(self) -> None:
-        """Go back to what the network said of the picture itself; what is under way is stale."""
-        if self.before is not None:
-            self.report, self.before, self.request, self.is_waiting = self.before, None, None, False
+        """Go back to what the network said of the picture itself, which is known; what is under way is stale."""
+        self.report, self.before, self.request, self.is_waiting = self.unedited, None, None, False
 
 
 @dataclass(slots=True, eq=False)
@@ -171,9 +176,19 @@ class GalleryModel(QAbstractListModel):
             return "" if picture.report is None else self._label(picture.report)
         if role == Qt.ItemDataRole.DisplayRole:
             return picture.source.name
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{picture.source.name}\n{self._state(picture)}"
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._words(picture)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain_tip(self._words(picture))
         return None
+
+    def _words(self, picture: Picture) -> str:
+        """Its name, what it is, and how often it was edited: a line each."""
+        lines = [picture.source.name, self._state(picture)]
+        if picture.edits:
+            one, more = self.tr("edited: one change"), self.tr("edited: {0} changes")
+            lines.append(one if len(picture.edits) == 1 else more.format(len(picture.edits)))
+        return "\n".join(lines)
 
     def _state(self, picture: Picture) -> str:
         if picture.failure is not None:
@@ -211,6 +226,8 @@ class GalleryDelegate(QStyledItemDelegate):
         if picture.failure is not None:
             painter.setPen(QPen(QColor(scheme.warning), 2))
             painter.drawText(image, int(Qt.AlignmentFlag.AlignCenter), "⚠")
+        if picture.edits:
+            paint_edited_mark(painter, image.topRight() + EDITED_MARK_PLACE)
         selected = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.setPen(QPen(QColor(scheme.accent if selected else scheme.edge), 2 if selected else 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -232,6 +249,22 @@ class GalleryDelegate(QStyledItemDelegate):
         if picture.report is None:
             return "…"
         return f"{picture.report.predictions[0].probability * 100.0:.0f} % {short_label(label)}"
+
+
+def paint_edited_mark(painter: QPainter, centre: QPointF) -> None:
+    """A pencil on a disc, which shows on any picture."""
+    scheme = colours()
+    painter.save()
+    painter.translate(centre)
+    painter.setPen(QPen(QColor(scheme.text), 1))
+    painter.setBrush(QColor(scheme.card))
+    painter.drawEllipse(QPointF(), EDITED_MARK_RADIUS, EDITED_MARK_RADIUS)
+    painter.rotate(45.0)
+    painter.setBrush(QColor(scheme.text))
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.drawRect(QRectF(-1.5, -5.0, 3.0, 7.0))
+    painter.drawPolygon([QPointF(-1.5, 2.8), QPointF(1.5, 2.8), QPointF(0.0, 6.0)])
+    painter.restore()
 
 
 class GalleryStrip(QListView):

@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.prediction_list import percentage, short_label
 from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import Prediction
@@ -64,7 +65,7 @@ class LayerModel(QAbstractListModel):
             lines = [self.tr("Layer {0}. If the network stopped here, its head would say:").format(layer.number)]
             lines += [f"{percentage(each.probability):>8}  {short_label(each.label)}" for each in layer.lens]
             lines.append(self.tr("(a lens, not the truth: the head was trained for the last layer only)"))
-            return "\n".join(lines)
+            return plain_tip("\n".join(lines))
         return None
 
 

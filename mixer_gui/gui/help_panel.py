@@ -17,12 +17,13 @@ LIST_WIDTH = 132
 class HelpPanel(QDialog):
     """Not modal, so that a view and its help can be read together. Links open in the browser, on a click only."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, place: str = "") -> None:
+        """`place`: what `place_text` was when it was there last."""
         super().__init__(parent)
         self.setWindowTitle(self.tr("What the views show"))
         self._topics = help_topics()
         self._scrolled: dict[str, int] = {}  # how far each topic was read
-        self._place = QByteArray()
+        self._place = QByteArray.fromBase64(place.encode())
         self.contents = QListWidget()
         self.contents.addItems([each.title for each in self._topics])
         self.contents.setFixedWidth(LIST_WIDTH)
@@ -48,13 +49,23 @@ class HelpPanel(QDialog):
         self.contents.setCurrentRow(rows[0] if rows else 0)
 
     def show_up(self) -> None:
-        """To the front; where it was when it was closed."""
-        if not self.isVisible() and not self._place.isEmpty():
-            self.restoreGeometry(self._place)
+        """To the front."""
+        self.come_back()
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
-        self.show()
         self.activateWindow()
         self.text.setFocus()
+
+    def come_back(self) -> None:
+        """On the screen, where it was when it was closed."""
+        if not self.isVisible() and not self._place.isEmpty():
+            self.restoreGeometry(self._place)
+        self.show()
+
+    @property
+    def place_text(self) -> str:
+        """Where it is, or was when it was closed, for the settings."""
+        place = self.saveGeometry() if self.isVisible() else self._place
+        return bytes(place.toBase64().data()).decode()
 
     @Slot(int)
     def _show_row(self, row: int) -> None:

@@ -6,7 +6,7 @@ import html
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 
 class ElidedLabel(QLabel):
@@ -21,7 +21,7 @@ class ElidedLabel(QLabel):
 
     def set_text(self, text: str) -> None:
         self.whole = text
-        self.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
+        self.setToolTip(plain_tip(text))
         self.setAccessibleDescription(text)
         self._elide()
 
@@ -42,8 +42,28 @@ def card() -> tuple[QFrame, QVBoxLayout]:
     return frame, layout
 
 
+def scrolling(content: QWidget) -> QScrollArea:
+    """A column that scrolls up and down on its card's own background, and takes no focus of its own."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setWidget(content)
+    area.viewport().setAutoFillBackground(False)
+    content.setAutoFillBackground(False)  # not before: the scroll area sets it
+    return area
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip of a name that may contain anything: never taken for markup."""
+    return f"<span>{html.escape(text).replace(chr(10), '<br>')}</span>" if text else ""
+
+
 def heading(text: str) -> QLabel:
+    """May be given names: never taken for markup."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setObjectName("heading")
     return label
 
@@ -84,11 +104,12 @@ def shortened(text: str, most: int) -> str:
 
 
 def words_label(name: str = "") -> QLabel:
+    """Words that wrap, as high as they are at the width that they get."""
     label = QLabel()
     label.setObjectName(name)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     return label
 
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mixer_gui.gui.labels import ElidedLabel
+from mixer_gui.gui.labels import ElidedLabel, plain_tip
 from mixer_gui.gui.live_icons import ICON, Drawing, drawn_icon
 from mixer_gui.gui.theme import colours
 from mixer_gui.gui.timeline import clock
@@ -164,7 +164,7 @@ class LiveBar(QWidget):
             self.name.set_text(title)
         has_slider = is_video and is_ready and status.can_seek and bool(status.duration_s)
         self.slider.setRange(0, round((status.duration_s or 0.0) * 1000))
-        self.slider.setToolTip(title)
+        self.slider.setToolTip(plain_tip(title))
         self.slider.setVisible(has_slider)
         self.name.setVisible(not has_slider)
         self.play.setVisible(is_video and is_ready)

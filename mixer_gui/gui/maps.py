@@ -46,6 +46,7 @@ class CaptionedMap:
     ends: tuple[str, str]  # of the colour scale
     exactness: str  # the badge: exact, approximate, …
     explanation: str  # the badge's tooltip
+    is_evidence: bool = False  # of a class, and not a layer's or a view's
 
 
 def layer_maps(report: Report, about: ClassReport | None, kind: MapKind, *, per_layer: bool) -> tuple[ShownMap, ...]:
@@ -108,9 +109,8 @@ def captioned_layer(shown: ShownMap, kind: MapKind, layer: int, class_label: str
 
 def captioned_evidence(shown: ShownMap, class_label: str) -> CaptionedMap:
     """A class's evidence with its words."""
-    return CaptionedMap(
-        shown, _tr("Evidence: {0}").format(class_label), scale_ends(shown, None), _tr("exact"), _exact()
-    )
+    caption = _tr("Evidence: {0}").format(class_label)
+    return CaptionedMap(shown, caption, scale_ends(shown, None), _tr("exact"), _exact(), is_evidence=True)
 
 
 def _exact() -> str:

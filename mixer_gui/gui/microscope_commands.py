@@ -9,9 +9,12 @@ from PySide6.QtCore import QObject, Signal, Slot
 from mixer_gui.gui.editing import EditWish, edit_name, with_edit
 from mixer_gui.gui.gallery import LivePicture, Picture
 from mixer_gui.gui.images import edited_image
+from mixer_gui.gui.picture_painting import Edited
 from mixer_gui.gui.undo import ChangeEdits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtGui import QUndoStack
 
     from mixer_gui.gui.actions import Actions
@@ -46,14 +49,15 @@ class MicroscopeCommands(QObject):
         self._actions, self._stack = actions, undo_stack
         self._what_if: WhatIfPanel | None = None
         self._shows_before = False
-        focus.asked.connect(session.ask)
-        focus.job_asked.connect(session.start_job)
-        focus.job_cancelled.connect(session.cancel_job)
-        session.answered.connect(focus.take_answer)
-        session.patch_answered.connect(focus.take_answer)
-        session.class_answered.connect(focus.take_answer)
-        session.job_told.connect(focus.job_told)
-        session.before_answered.connect(focus.before_answered)
+        questions = session.questions
+        focus.asked.connect(questions.ask)
+        focus.job_asked.connect(questions.start_job)
+        focus.job_cancelled.connect(questions.cancel_job)
+        for signal in (questions.answered, questions.patch_answered, questions.class_answered):
+            signal.connect(focus.take_answer)
+        questions.before_answered.connect(focus.before_answered)
+        questions.failed.connect(focus.question_failed)
+        questions.job_told.connect(focus.job_told)
         session.edits_failed.connect(self._take_back_failed)
         session.current_changed.connect(self._show_edits)
         session.report_changed.connect(self._show_edits)
@@ -118,6 +122,12 @@ class MicroscopeCommands(QObject):
         return None if current is None or isinstance(current, LivePicture) or current.report is None else current
 
     @property
+    def _changes(self) -> Iterator[ChangeEdits]:
+        """The changes of edits that are made, the newest first."""
+        commands = (self._stack.command(row) for row in reversed(range(self._stack.index())))
+        return (each for each in commands if isinstance(each, ChangeEdits))
+
+    @property
     def _last_change(self) -> ChangeEdits | None:
         """The change of edits that Undo would take back."""
         command = self._stack.command(self._stack.index() - 1) if self._stack.index() > 0 else None
@@ -128,15 +138,15 @@ class MicroscopeCommands(QObject):
 
     @Slot(object, str)
     def _take_back_failed(self, picture: Picture, sentence: str) -> None:
-        """An edit could not be looked at: the picture goes back to what it was before it."""
+        """An edit could not be looked at: the picture goes back to what it was before it, and others stay on screen."""
         self.complained.emit(sentence)
-        last = self._last_change
-        if last is None or last.picture is not picture or last.after != picture.edits:
-            self._session.set_edits(picture, ())
-            return
-        last.setObsolete(True)
-        self._session.set_edits(picture, last.before)
-        self._stack.undo()  # takes the obsolete one out
+        step = next((each for each in self._changes if each.picture is picture and each.after == picture.edits), None)
+        self._session.set_edits(picture, () if step is None else step.before, shows=False)
+        if step is not None:
+            step.setObsolete(True)
+            if step is self._last_change:
+                self._stack.undo()  # takes it out
+        self._count_edits()
 
     @Slot()
     def _count_edits(self) -> None:
@@ -157,7 +167,8 @@ class MicroscopeCommands(QObject):
             self._picture.view.set_edited(None)
             return
         before = None if current.before is None else current.before.pixels
-        self._picture.view.set_edited(edited_image(report.pixels, before, report.model.grid))
+        image = edited_image(report.pixels, before, report.model.grid)
+        self._picture.view.set_edited(Edited(image, report.seen))
 
     @Slot(bool)
     def _show_before(self, wanted: bool) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QToolButton, QWidget
 
+from mixer_gui.gui.actions import button_text
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.library import Library
 from mixer_gui.gui.model_items import ModelItem, title_of
 from mixer_gui.records import DevicePreference, DownloadEnded, Failure, ModelReady, StoredModel
@@ -135,21 +137,19 @@ class ModelCommands(QObject):
         is_embedded = ready.ref == default_model()
         assumed = self.tr(" (preprocessing assumed)") if info.assumed else ""
         name = self.tr("Built-in model") if is_embedded else title_of(ready.ref.path)
-        self.button.setText(f"{name}{assumed}")
-        self.button.setToolTip(
-            f"{info.name}\n"
-            + self.tr(
-                "{0:,} parameters · {1} layers · {2}×{3} patches of {4} px · {5} classes · loaded in {6:.0f} ms"
-            ).format(
-                info.parameters,
-                info.layers,
-                info.grid.rows,
-                info.grid.columns,
-                info.patch_size,
-                info.classes,
-                ready.load_ms,
-            )
+        self.button.setText(button_text(f"{name}{assumed}"))
+        facts = self.tr(
+            "{0:,} parameters · {1} layers · {2}×{3} patches of {4} px · {5} classes · loaded in {6:.0f} ms"
+        ).format(
+            info.parameters,
+            info.layers,
+            info.grid.rows,
+            info.grid.columns,
+            info.patch_size,
+            info.classes,
+            ready.load_ms,
         )
+        self.button.setToolTip(plain_tip(f"{info.name}\n{facts}"))
         self._predictions.knows.setText(self.tr('Knows {0} things (<a href="#list">see list</a>)').format(info.classes))
         self._predictions.offer.setVisible(is_embedded)
         self._status.show_device(ready.device)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.amounts import size_text
-from mixer_gui.gui.labels import ElidedLabel, heading, set_words
+from mixer_gui.gui.labels import ElidedLabel, heading, plain_tip, set_words
 from mixer_gui.gui.model_items import ModelItem, Place
 from mixer_gui.gui.model_rows import Command, ModelRow
 from mixer_gui.gui.model_words import deletion
@@ -188,7 +188,7 @@ class ModelManager(QDialog):
                 row.show_item(item, is_being_removed=removing)
         failure = library.listing_failure
         set_words(self.trouble, "" if failure is None else failure.sentence)
-        self.trouble.setToolTip("" if failure is None else failure.detail)
+        self.trouble.setToolTip("" if failure is None else plain_tip(failure.detail))
         nothing = store is not None and not any(item.place == Place.DISK for item in items)
         self.empty.setVisible(nothing)
         self.all_here.setVisible(not any(item.place == Place.HUB for item in items))

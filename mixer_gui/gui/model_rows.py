@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from mixer_gui.gui.download_meter import DownloadMeter
-from mixer_gui.gui.labels import FittingLabel, set_text, set_words, words_label
+from mixer_gui.gui.labels import FittingLabel, plain_tip, set_text, set_words, words_label
 from mixer_gui.gui.model_items import ModelItem, Place
 from mixer_gui.gui.model_words import (
     about_text,
@@ -128,8 +128,8 @@ class ModelRow(QFrame):
         set_words(self.about, about_text(item))
         set_words(self.facts, facts_text(item))
         set_words(self.origin, origin_text(item))
-        self.facts.setToolTip(tooltip_text(item))
-        self.origin.setToolTip(tooltip_text(item))
+        self.facts.setToolTip(plain_tip(tooltip_text(item)))
+        self.origin.setToolTip(plain_tip(tooltip_text(item)))
         set_words(self.state, "" if item.is_arriving else state_text(item, is_being_removed=is_being_removed))
         complaint = ""
         if failed and item.download is not None and item.download.ended is not None:
@@ -137,7 +137,7 @@ class ModelRow(QFrame):
         elif item.failure is not None:
             complaint = item.failure.sentence
         set_words(self.complaint, complaint)
-        self.complaint.setToolTip(detail_text(item))
+        self.complaint.setToolTip(plain_tip(detail_text(item)))
         self.meter.show_item(item)
         self.meter.setVisible(item.is_arriving)
         self._show_primary(item, failed=failed, is_being_removed=is_being_removed)

@@ -30,16 +30,24 @@ class Overlay:
 
 
 @dataclass(frozen=True, slots=True)
+class Edited:
+    """What was changed in the picture, on the rectangle that the network saw then; transparent elsewhere."""
+
+    image: QImage
+    seen: Rect
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """All that is in the picture: `size` is its upright full resolution, of which `image` may be a smaller copy.
 
-    `edited` lies over `seen`, and is transparent where the picture is as it was.
+    `seen` is what the network sees from now on: edits and map may be of another rectangle still.
     """
 
     image: QImage
     size: tuple[int, int]
     seen: Rect | None
-    edited: QImage | None
+    edited: Edited | None
     overlay: Overlay | None
     opacity: float
 
@@ -62,7 +70,7 @@ def paint_content(painter: QPainter, content: Content, placement: Placement, sca
         painter.fillRect(part, QColor(128, 128, 128, 110))
     if content.edited is not None:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(seen, content.edited)
+        painter.drawImage(placement.to_screen(content.edited.seen), content.edited.image)
     if content.overlay is not None and content.opacity > 0.0:
         painter.setOpacity(content.opacity)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, on=False)

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mixer_gui.gui.brush import Brush
 from mixer_gui.gui.picture_painting import (
     Content,
+    Edited,
     Overlay,
     drawn,
     paint_content,
@@ -79,7 +80,7 @@ class PictureView(QWidget):
         self._message = ""
         self._pointed: int | None = None
         self._pinned: int | None = None
-        self._edited: QImage | None = None
+        self._edited: Edited | None = None
         self._marked: frozenset[int] = frozenset()
         self._brush = Brush(self._patch_under)
         self._brush_is_on = False
@@ -175,9 +176,9 @@ class PictureView(QWidget):
                 self.unsetCursor()
         self.update()
 
-    def set_edited(self, image: QImage | None) -> None:
-        """What was changed in the picture, over the rectangle that the network saw; transparent elsewhere."""
-        self._edited = image
+    def set_edited(self, edited: Edited | None) -> None:
+        """What was changed in the picture."""
+        self._edited = edited
         self.update()
 
     def set_brush(self, on: bool) -> None:

@@ -22,6 +22,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.theme import colours, paint_placeholder
 from mixer_gui.records import HIDDEN_NAME, Prediction
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 PREDICTION_ROLE = Qt.ItemDataRole.UserRole
 ROW_HEIGHT = 25
+CELL_RADIUS = 5
+CELL_MARGIN = 7  # between a cell's edge and its words
 MARGIN_RATIO = 1.1  # what is shown gives way to what is better by both
 MARGIN = 0.005
 CLEAR_RATIO = 2.0
@@ -153,7 +156,7 @@ class PredictionModel(QAbstractListModel):
             return f"{prediction.label}, {percentage(prediction.probability)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             wnid = f" · {prediction.wnid}" if prediction.wnid else ""
-            return (
+            return plain_tip(
                 f"{prediction.label}\n"
                 + self.tr("class {0}{1} · probability {2:.4f} · logit {3:.3f}").format(
                     prediction.index, wnid, prediction.probability, prediction.logit
@@ -163,6 +166,33 @@ class PredictionModel(QAbstractListModel):
                 + self.tr("Click to see which patches speak for it.")
             )
         return None
+
+
+def paint_share(painter: QPainter, cell: QRectF, share: float, state: QStyle.StateFlag) -> QRectF:
+    """A probability as a bar, from 0 to 1 as wide as `cell`, with its number at the right; framed where it is chosen.
+
+    Returns the room that is left of the number; the pen is the text's afterwards. Anything else of the painter that
+    changes is for the caller to save.
+    """
+    scheme = colours()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    rounded = QPainterPath()
+    rounded.addRoundedRect(cell, CELL_RADIUS, CELL_RADIUS)
+    painter.setClipPath(rounded)
+    painter.fillRect(cell, QColor(scheme.field))
+    painter.fillRect(QRectF(cell.left(), cell.top(), cell.width() * share, cell.height()), QColor(scheme.bar))
+    painter.setClipping(False)
+    if state & QStyle.StateFlag.State_Selected:
+        painter.setPen(QPen(QColor(scheme.accent), 2))
+        painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), CELL_RADIUS, CELL_RADIUS)
+    elif state & QStyle.StateFlag.State_MouseOver:
+        painter.setPen(QPen(QColor(scheme.edge), 1))
+        painter.drawRoundedRect(cell, CELL_RADIUS, CELL_RADIUS)
+    room = cell.adjusted(CELL_MARGIN, 0, -CELL_MARGIN, 0)
+    number = percentage(share)
+    painter.setPen(QColor(scheme.text))
+    painter.drawText(room, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), number)
+    return room.adjusted(0, 0, -painter.fontMetrics().horizontalAdvance(number) - 10, 0)
 
 
 class PredictionDelegate(QStyledItemDelegate):
@@ -175,30 +205,9 @@ class PredictionDelegate(QStyledItemDelegate):
         prediction = index.data(PREDICTION_ROLE)
         if not isinstance(prediction, Prediction):
             return
-        scheme = colours()
-        row = QRectF(option.rect).adjusted(2, 1.5, -2, -1.5)
         painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rounded = QPainterPath()
-        rounded.addRoundedRect(row, 5, 5)
-        painter.setClipPath(rounded)
-        painter.fillRect(row, QColor(scheme.field))
-        painter.fillRect(
-            QRectF(row.left(), row.top(), row.width() * prediction.probability, row.height()), QColor(scheme.bar)
-        )
-        painter.setClipping(False)
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.setPen(QPen(QColor(scheme.accent), 2))
-            painter.drawRoundedRect(row.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
-        elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.setPen(QPen(QColor(scheme.edge), 1))
-            painter.drawRoundedRect(row, 5, 5)
-        text = row.adjusted(9, 0, -9, 0)
-        number = percentage(prediction.probability)
-        number_width = painter.fontMetrics().horizontalAdvance(number) + 10
-        painter.setPen(QColor(scheme.text))
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), number)
-        name_area = text.adjusted(0, 0, -number_width, 0)
+        cell = QRectF(option.rect).adjusted(2, 1.5, -2, -1.5)
+        name_area = paint_share(painter, cell, prediction.probability, option.state)
         name = painter.fontMetrics().elidedText(
             short_label(prediction.label), Qt.TextElideMode.ElideRight, int(name_area.width())
         )

@@ -1,7 +1,7 @@
 """What is on the screen as a picture of any size: widgets, and the picture with its map and legend; PNG or SVG.
 
 Widgets are painted again through a scaled painter, so that lines and words are vectors in an SVG and sharp in a PNG.
-Runs in the window's thread, as all painting of widgets must.
+Drawings are made in the window's thread, and painted there where they are of widgets; others can be painted anywhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QIODevice, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QGuiApplication, QImage, QLinearGradient, QPainter, QRegion
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QImage, QLinearGradient, QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
 from mixer_gui.gui.images import legend_colours
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mixer_gui.gui.maps import CaptionedMap
+    from mixer_gui.gui.theme import Colours
 
 GREATEST_EDGE = 8192  # pixels of what is saved
 GAP = 8
+# What XML 1.0 does not allow in a document.
+FORBIDDEN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Drawing:
     name: str
     size: QSize
     paint: Callable[[QPainter], None]
+    ground: str  # the colour below it
+    dots_per_inch: int
+    is_of_widgets: bool  # to be painted in the window's thread
 
 
 def widget_drawing(name: str, widget: QWidget) -> Drawing:
@@ -41,29 +47,33 @@ def widget_drawing(name: str, widget: QWidget) -> Drawing:
     def paint(painter: QPainter) -> None:
         widget.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
 
-    return Drawing(name, widget.size(), paint)
+    return Drawing(name, widget.size(), paint, colours().card, _dots_per_inch(), is_of_widgets=True)
 
 
 def picture_drawing(name: str, image: QImage, width: int, shown: CaptionedMap | None) -> Drawing:
     """A picture, `width` pixels wide, and below it its map's caption, exactness and colour scale."""
     height = max(round(width * image.height() / image.width()), 1)
-    metrics = QFontMetrics(QGuiApplication.font())
-    line = metrics.height() + 4
+    line = QFontMetrics(QGuiApplication.font()).height() + 4
+    scheme, font_text = colours(), QGuiApplication.font().toString()
 
     def paint(painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.drawImage(QRectF(0, 0, width, height), image)
         if shown is not None:
-            painter.setFont(QGuiApplication.font())
-            _paint_legend(painter, QRect(GAP, height + GAP, width - 2 * GAP, 2 * line), shown, metrics)
+            font = QFont()  # of the thread that paints: a copy would share what the window's has cached
+            font.fromString(font_text)
+            painter.setFont(font)
+            room = QRect(GAP, height + GAP, width - 2 * GAP, 2 * line)
+            _paint_legend(painter, room, shown, QFontMetrics(font), scheme)
 
-    return Drawing(name, QSize(width, height + (0 if shown is None else 2 * line + 2 * GAP)), paint)
+    size = QSize(width, height + (0 if shown is None else 2 * line + 2 * GAP))
+    return Drawing(name, size, paint, scheme.card, _dots_per_inch(), is_of_widgets=False)
 
 
 def to_image(drawing: Drawing, size: QSize) -> QImage:
     """Painted anew at `size`, on the colour of a card."""
     image = QImage(size, QImage.Format.Format_RGB32)
-    image.fill(QColor(colours().card))
+    image.fill(QColor(drawing.ground))
     painter = QPainter(image)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.scale(size.width() / drawing.size.width(), size.height() / drawing.size.height())
@@ -82,10 +92,10 @@ def to_svg(drawing: Drawing, size: QSize) -> bytes:
     generator.setOutputDevice(buffer)
     generator.setSize(size)
     generator.setViewBox(QRectF(0, 0, drawing.size.width(), drawing.size.height()))
-    generator.setResolution(_dots_per_inch())  # else words are set smaller or larger than their room
+    generator.setResolution(drawing.dots_per_inch)  # else words are set smaller or larger than their room
     generator.setTitle(drawing.name)
     painter = QPainter(generator)
-    painter.fillRect(QRect(QPoint(), drawing.size), QColor(colours().card))
+    painter.fillRect(QRect(QPoint(), drawing.size), QColor(drawing.ground))
     drawing.paint(painter)
     painter.end()
     return _for_browsers(bytes(buffer.data().data()), size)
@@ -97,8 +107,11 @@ def _dots_per_inch() -> int:
 
 
 def _for_browsers(svg: bytes, size: QSize) -> bytes:
-    """Qt's SVG as browsers are to show it: its size in pixels, patches with sharp edges, a font that there is."""
-    text = svg.decode("utf-8")
+    """Qt's SVG as browsers are to show it: its size in pixels, patches with sharp edges, a font that there is.
+
+    Characters that no XML document may contain are replaced: names of files and classes can have any.
+    """
+    text = FORBIDDEN.sub("\ufffd", svg.decode("utf-8"))
     text = re.sub(
         r'<svg width="[^"]*" height="[^"]*"', f'<svg width="{size.width()}" height="{size.height()}"', text, count=1
     )
@@ -106,17 +119,17 @@ def _for_browsers(svg: bytes, size: QSize) -> bytes:
     return re.sub(r'font-family="([^"]*)"', r'font-family="\1, sans-serif"', text).encode("utf-8")
 
 
-def _paint_legend(painter: QPainter, room: QRect, shown: CaptionedMap, metrics: QFontMetrics) -> None:
+def _paint_legend(painter: QPainter, room: QRect, shown: CaptionedMap, metrics: QFontMetrics, scheme: Colours) -> None:
     """Caption and exactness in one line, the colour scale between its ends in the next."""
     half = room.height() // 2
     first, second = QRect(room.topLeft(), QSize(room.width(), half)), QRect(room.left(), room.top() + half, 0, half)
     second.setWidth(room.width())
     middle = int(Qt.AlignmentFlag.AlignVCenter)
     badge = metrics.horizontalAdvance(shown.exactness)
-    painter.setPen(QColor(colours().text))
+    painter.setPen(QColor(scheme.text))
     caption = metrics.elidedText(shown.caption, Qt.TextElideMode.ElideRight, room.width() - badge - GAP)
     painter.drawText(first, middle | int(Qt.AlignmentFlag.AlignLeft), caption)
-    painter.setPen(QColor(colours().muted))
+    painter.setPen(QColor(scheme.muted))
     painter.drawText(first, middle | int(Qt.AlignmentFlag.AlignRight), shown.exactness)
     low, high = shown.ends
     painter.drawText(second, middle | int(Qt.AlignmentFlag.AlignLeft), low)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QObject, QSize, Signal, Slot
+from PySide6.QtCore import QObject, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from mixer_gui.gui.file_commands import NAME_LENGTH, save_dialog
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from mixer_gui.gui.rendering import Drawing
     from mixer_gui.gui.saving import Saver
     from mixer_gui.gui.session import Session
+    from mixer_gui.settings import Settings
 
+Made = TypeVar("Made")
 KINDS = {"html": "HTML (*.html)", "npz": "NumPy (*.npz)", "png": "PNG (*.png)", "svg": "SVG (*.svg)"}
 
 
@@ -49,13 +51,14 @@ class ReportCommands(QObject):
 
     complained = Signal(str)  # a sentence about something that did not work
 
-    def __init__(self, screen: Screen, session: Session, saver: Saver, window: QWidget) -> None:
+    def __init__(self, screen: Screen, session: Session, saver: Saver, settings: Settings, window: QWidget) -> None:
         super().__init__(window)
+        self._settings = settings
         self._screen, self._session, self._saver, self._window = screen, session, saver, window
         self._about: ClassReport | None = None  # the newest answer about a class
         self.help: HelpPanel | None = None
         self._actions: Actions | None = None
-        session.class_answered.connect(self._keep_class)
+        session.questions.class_answered.connect(self._keep_class)
 
     def connect_window(self, actions: Actions) -> None:
         self._actions = actions
@@ -68,6 +71,8 @@ class ReportCommands(QObject):
             self._connect_panel(panel)
         self._screen.focus.report_changed.connect(self._enable)
         self._enable()
+        if self._settings.help_is_open:
+            self._screen.picture.view.first_painted.connect(self._reopen_help)
 
     @Slot(object)
     def _connect_panel(self, panel: Panel) -> None:
@@ -168,9 +173,9 @@ class ReportCommands(QObject):
         from mixer_gui.gui.rendering import to_image, to_svg
 
         if path.suffix.lower() == ".svg":
-            self._saver.save_bytes(to_svg(drawing, size), path)
+            self._saver.save_bytes(_here_or_there(partial(to_svg, drawing, size), drawing), path)
         else:
-            self._saver.save_image(to_image(drawing, size), path)
+            self._saver.save_image(_here_or_there(partial(to_image, drawing, size), drawing), path)
 
     def _ask_path(self, title: str, what: str, suffix: str) -> Path | None:
         current = self._session.current
@@ -193,12 +198,42 @@ class ReportCommands(QObject):
 
     @Slot(str)
     def show_help(self, topic: str) -> None:
-        from mixer_gui.gui.help_panel import HelpPanel
+        panel = self._built_help()
+        panel.show_topic(topic)
+        panel.show_up()
 
+    @Slot()
+    def _reopen_help(self) -> None:
+        """It was open when the window was closed the last time; the focus stays in the window."""
+        panel = self._built_help()
+        panel.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        panel.come_back()
+        panel.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating, on=False)
+
+    def _built_help(self) -> HelpPanel:
+        """Only built when it is wanted."""
         if self.help is None:
-            self.help = HelpPanel(self._window)
-        self.help.show_topic(topic)
-        self.help.show_up()
+            from mixer_gui.gui.help_panel import HelpPanel
+
+            self.help = HelpPanel(self._window, self._settings.help_geometry)
+            self.help.show_topic(self._settings.help_topic)
+        return self.help
+
+    def close(self) -> None:
+        """The window closes, and the help with it."""
+        self._settings = self.remembered(self._settings)
+        if self.help is not None:
+            self.help.close()
+            self.help = None
+
+    def remembered(self, settings: Settings) -> Settings:
+        """What there is to remember of the help for the next start."""
+        if self.help is None:
+            own = self._settings
+            topic, geometry, is_open = own.help_topic, own.help_geometry, own.help_is_open
+        else:
+            topic, geometry, is_open = self.help.topic, self.help.place_text, self.help.isVisible()
+        return replace(settings, help_topic=topic, help_geometry=geometry, help_is_open=is_open)
 
 
 def view_drawing(panel: Panel, name: str) -> Drawing | None:
@@ -207,6 +242,14 @@ def view_drawing(panel: Panel, name: str) -> Drawing | None:
 
     widget = panel.views().get(name)
     return None if widget is None or widget.size().isEmpty() else widget_drawing(name, widget)
+
+
+def _here_or_there(make: Callable[[], Made], drawing: Drawing) -> Callable[[], Made]:
+    """Of widgets, made now and in this thread; else by whoever calls it."""
+    if not drawing.is_of_widgets:
+        return make
+    made = make()
+    return lambda: made
 
 
 def _executed(dialog: QDialog) -> bool:

@@ -14,6 +14,7 @@ from mixer_gui.gui.maps import MapKind, kind_name, layer_maps, scale_ends
 from mixer_gui.gui.prediction_list import short_label
 from mixer_gui.gui.rendering import to_svg, widget_drawing
 from mixer_gui.gui.report import EditsPart, Figure, LayersPart, ReportPage, edit_words
+from mixer_gui.gui.theme import painted_light
 from mixer_gui.records import FrameSource
 
 if TYPE_CHECKING:
@@ -145,8 +146,9 @@ def outermost(views: dict[str, QWidget]) -> dict[str, QWidget]:
 
 
 def _figure(name: str, widget: QWidget) -> Figure:
-    drawing = widget_drawing(name, widget)
-    return Figure(name, to_svg(drawing, drawing.size), drawing.size.width())
+    with painted_light(widget):
+        drawing = widget_drawing(name, widget)
+        return Figure(name, to_svg(drawing, drawing.size), drawing.size.width())
 
 
 def _model_facts(report: Report) -> tuple[tuple[str, str], ...]:

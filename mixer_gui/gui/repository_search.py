@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.amounts import preprocessing_text, size_text
-from mixer_gui.gui.labels import FittingLabel, set_words, words_label
+from mixer_gui.gui.labels import FittingLabel, plain_tip, set_words, words_label
 from mixer_gui.gui.model_items import short_commit
 from mixer_gui.gui.model_words import classes_text, joined
 
@@ -133,7 +133,7 @@ class RepositorySearch(QWidget):
         if library.asked is not None:
             self.title.set_text(self.tr("Asking the Hub about {0} …").format(library.asked))
         elif library.refusal:
-            self.sentence.setToolTip(library.refusal_detail)
+            self.sentence.setToolTip(plain_tip(library.refusal_detail))
         elif found is not None:
             self._show_found(found)
         self.card.setVisible(library.asked is not None or bool(library.refusal) or found is not None)

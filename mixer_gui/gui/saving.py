@@ -30,12 +30,15 @@ class Saver(QObject):
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
 
-    def save_image(self, image: QImage, path: Path) -> None:
-        """The format follows the suffix; an existing file is replaced only by a complete one."""
+    def save_image(self, make: Callable[[], QImage], path: Path) -> None:
+        """What `make` makes, in the saver's thread; the format follows the suffix.
+
+        As everywhere here, an existing file is replaced only by a complete one.
+        """
 
         def write(partial: Path) -> None:
             writer = QImageWriter(str(partial), path.suffix[1:].encode() or b"png")
-            if not writer.write(image):
+            if not writer.write(make()):
                 raise OSError(writer.errorString())
 
         self._start(write, path)
@@ -58,8 +61,9 @@ class Saver(QObject):
         """What `make` makes, in the saver's thread, as UTF-8."""
         self._start(lambda partial: _write_bytes(partial, make().encode("utf-8", "backslashreplace")), path)
 
-    def save_bytes(self, data: bytes, path: Path) -> None:
-        self._start(lambda partial: _write_bytes(partial, data), path)
+    def save_bytes(self, make: Callable[[], bytes], path: Path) -> None:
+        """What `make` makes, in the saver's thread."""
+        self._start(lambda partial: _write_bytes(partial, make()), path)
 
     def save_arrays(self, arrays: Mapping[str, NDArray[np.generic]], description: str, path: Path) -> None:
         """A compressed NumPy archive that needs no pickle, with `description` as its array `meta`."""

@@ -1,4 +1,4 @@
-"""What is open: the pictures, the current one, the model. Asks the worker, applies its answers.
+"""What is open: the pictures, the current one, the model. Has the worker classify, applies what it found.
 
 No widgets here and no painting. Requests capture everything when they are made; an answer to any but the
 newest request of its picture is stale and dropped.
@@ -11,29 +11,24 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from mixer_gui.gui.editing import Cut, cut_of
 from mixer_gui.gui.gallery import SHOWN_EDGE, GalleryModel, LivePicture, Picture, thumbnail
 from mixer_gui.gui.images import picture_image
+from mixer_gui.gui.questions import Questions
 from mixer_gui.records import (
     AddressSource,
-    Answer,
     BytesSource,
     ClassifyRequest,
-    ClassReport,
-    ClassRequest,
     DevicePreference,
     Edit,
     Failure,
     FrameReady,
     Framing,
-    Job,
     ModelReady,
     ModelRef,
-    PatchReport,
-    PatchRequest,
     PictureSource,
     Priority,
     Progress,
-    Question,
     Report,
 )
 
@@ -52,12 +47,7 @@ class Session(QObject):
     current_changed = Signal()  # another picture, or none, is current
     frame_changed = Signal()  # the current picture's pixels came
     report_changed = Signal()  # the current picture's report came, or its failure
-    patch_answered = Signal(object)  # PatchReport for the current report
-    class_answered = Signal(object)  # ClassReport for the current report
-    answered = Signal(object)  # any other answer about the current report
-    before_answered = Signal(object)  # an answer about the current picture as it was before its edits
     edits_failed = Signal(object, str)  # Picture, and why the network could not look at it as it is edited
-    job_told = Signal(object)  # JobProgress, JobResult or JobEnded
     live_asked = Signal()  # something else is wanted of each frame of the moving picture
     model_changed = Signal(object)  # ModelReady: another model, or device, is in use
     model_failed = Signal(object)  # Failure: the model stays what it was
@@ -76,6 +66,7 @@ class Session(QObject):
         self.reveals_names = False
         self.model = model
         self.device = device
+        self.questions = Questions(worker, self)
         self._worker = worker
         self._ids = count(1)
         self._views = count(1)
@@ -83,10 +74,6 @@ class Session(QObject):
         self._wanted = (model, device)  # what was last asked for; in use once it is ready
         worker.frame_ready.connect(self._take_frame)
         worker.report_ready.connect(self._take_report)
-        worker.patch_ready.connect(self._take_patch)
-        worker.class_ready.connect(self._take_class)
-        worker.answered.connect(self._take_answer)
-        worker.job_told.connect(self._take_job)
         worker.model_ready.connect(self._take_model)
         worker.progressed.connect(self._take_progress)
         worker.failed.connect(self._take_failure)
@@ -156,6 +143,7 @@ class Session(QObject):
 
     def put_back(self, rows: list[tuple[int, Picture]], shown: Picture) -> None:
         """Undo `remove`: each where it was, and `shown` current."""
+        self._drop_edits(picture for _, picture in rows)
         for row, picture in rows:
             self.gallery.insert(min(row, self.gallery.rowCount()), [picture])
         self.show_picture(shown)
@@ -206,21 +194,24 @@ class Session(QObject):
         else:
             self.show_picture(picture)
 
-    def set_edits(self, picture: Picture, edits: tuple[Edit, ...]) -> None:
-        """Change what the network sees of a picture, patch by patch, and show it; the old result stays until then.
+    def set_edits(self, picture: Picture, edits: tuple[Edit, ...], *, shows: bool = True) -> None:
+        """Change what the network sees of a picture, patch by patch; the old result stays until the new one came.
 
         While an earlier change is computed, the newest waits for its answer, so that a stroke shows as it goes on.
+        `shows`: make the picture current.
         """
-        picture.edits, picture.failure = edits, None
+        picture.edits, picture.cut, picture.failure = edits, self.cut, None
         if not edits and self._knows_unedited(picture):
             picture.take_back_edits()
-            self.gallery.changed(picture)
             if picture is self.current:
                 self.report_changed.emit()
+        self.gallery.changed(picture)
         if picture is self.current:
             self._complete(picture)
-        else:
+        elif shows:
             self.show_picture(picture)
+        else:
+            self._request_edited(picture)
 
     def want_pixels(self, picture: Picture) -> None:
         """Have what the network sees of a picture that was classified in the strip only."""
@@ -239,38 +230,7 @@ class Session(QObject):
         for picture in self.gallery.pictures:
             if picture.report is None:
                 picture.failure = None
-                self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
-
-    def ask(self, question: Question) -> None:
-        """Its answer comes by one of the signals above, if its report is current by then."""
-        self._worker.ask(question)
-
-    def start_job(self, job: Job) -> None:
-        self._worker.start_job(job)
-
-    def cancel_job(self, job_id: int) -> None:
-        self._worker.cancel_job(job_id)
-
-    def ask_patch(self, layer: int, patch: int | None) -> None:
-        """What a patch reads and writes; None: nothing any more."""
-        report = self.current.report if self.current else None
-        if isinstance(self.current, LivePicture):
-            asked = None if patch is None else (layer, patch)
-            is_new, self.current.asked_patch = asked != self.current.asked_patch, asked
-            if is_new:
-                self.live_asked.emit()
-        elif report is not None and patch is not None:
-            self._worker.ask(PatchRequest(report.id, layer, patch))
-
-    def ask_class(self, index: int | None) -> None:
-        """What speaks for a class; None: nothing any more."""
-        report = self.current.report if self.current else None
-        if isinstance(self.current, LivePicture):
-            is_new, self.current.asked_class = index != self.current.asked_class, index
-            if is_new:
-                self.live_asked.emit()
-        elif report is not None and index is not None:
-            self._worker.ask(ClassRequest(report.id, index))
+                self._request(picture, self._priority(picture))
 
     def next_id(self) -> int:
         """For a request that somebody else sends to the same engine: ids are unique in the process."""
@@ -282,6 +242,11 @@ class Session(QObject):
     def waiting(self) -> int:
         """Pictures whose newest request has neither a result nor a failure yet."""
         return sum(each.is_waiting for each in self.gallery.pictures)
+
+    @property
+    def cut(self) -> Cut | None:
+        """What edits are made to by now; None before the first model is ready."""
+        return None if self.ready is None else cut_of(self.ready.info)
 
     def _is_under_way(self, picture: Picture) -> bool:
         """Whether all that the window needs of a picture has been asked for."""
@@ -313,7 +278,17 @@ class Session(QObject):
                 report = picture.report
                 is_asked = report is not None and (self.ready is None or report.model == self.ready.info)
             if picture.failure is None and not is_asked:
-                self._request(picture, Priority.DROPPED if picture is self.current else Priority.FOLDER)
+                self._request(picture, self._priority(picture))
+
+    def _request_edited(self, picture: Picture) -> None:
+        """Have a picture classified as it is edited by now, where its result is of other edits."""
+        report = picture.report
+        is_other = report is not None and report.edits != picture.edits
+        if is_other and not picture.is_waiting and self._knows_unedited(picture):
+            self._request(picture, self._priority(picture))
+
+    def _priority(self, picture: Picture) -> Priority:
+        return Priority.DROPPED if picture is self.current else Priority.FOLDER
 
     def _request(self, picture: Picture, priority: Priority) -> None:
         edge = SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE
@@ -366,9 +341,9 @@ class Session(QObject):
         self.gallery.changed(picture)
         if picture is self.current:
             self.report_changed.emit()
-            # It came while others were shown, and was not kept; or other edits are wanted by now.
-            if picture.frame is None or (report.edits != picture.edits and self._knows_unedited(picture)):
+            if picture.frame is None:  # it came while others were shown, and was not kept
                 self._request(picture, Priority.DROPPED)
+        self._request_edited(picture)
         self.busy_changed.emit()
 
     @Slot(object)
@@ -376,14 +351,18 @@ class Session(QObject):
         if failure.model is not None and failure.model != self._wanted[0]:
             return  # its pictures asked for it, too, and another one is wanted by now
         if failure.request_id is None:
-            is_of_a_model = bool(failure.source_name)  # else of a question, or of a file that is none
+            is_of_a_model = bool(failure.source_name)  # else of files that could not be listed or looked at
             self.model_has_failed = self.model_has_failed or (is_of_a_model and self.ready is None)
             self.model_failed.emit(failure)
             return
         picture = self._of(failure.view, failure.request_id)
         if picture is not None and picture.request is not None and picture.request.edits:  # its old result stays
             picture.is_waiting = False
-            self.edits_failed.emit(picture, failure.sentence)
+            if picture.request.edits != picture.edits:  # what is wanted by now may go well
+                self._request_edited(picture)
+            else:
+                self.edits_failed.emit(picture, failure.sentence)
+            self.busy_changed.emit()
         elif picture is not None:
             self._set_failure(picture, failure)
 
@@ -395,32 +374,6 @@ class Session(QObject):
         self.busy_changed.emit()
 
     @Slot(object)
-    def _take_patch(self, report: PatchReport) -> None:
-        if self._is_current(report.request.report_id):
-            self.patch_answered.emit(report)
-
-    @Slot(object)
-    def _take_class(self, report: ClassReport) -> None:
-        if self._is_current(report.request.report_id):
-            self.class_answered.emit(report)
-
-    @Slot(object)
-    def _take_answer(self, answer: Answer) -> None:
-        before = self.current.before if self.current else None
-        if self._is_current(answer.request.report_id):
-            self.answered.emit(answer)
-        elif before is not None and answer.request.report_id == before.id:
-            self.before_answered.emit(answer)
-
-    @Slot(object)
-    def _take_job(self, told: object) -> None:
-        self.job_told.emit(told)
-
-    def _is_current(self, report_id: int) -> bool:
-        report = self.current.report if self.current else None
-        return report is not None and report.id == report_id
-
-    @Slot(object)
     def _take_model(self, ready: ModelReady) -> None:
         """A model is ready: it is the one in use from now on, and what older ones said is asked again."""
         model, device = self._wanted
@@ -428,20 +381,18 @@ class Session(QObject):
             return  # of a comparison, or wanted no longer
         if ready.ref == model and device in (DevicePreference.AUTO, ready.device.kind):
             self.device = device
-        self._drop_edits(ready)
         self.model, self.ready, self.model_has_failed = ready.ref, ready, False
+        self._drop_edits(self.gallery.pictures)
         self.model_changed.emit(ready)
         self._request_missing(self.gallery.pictures)
         self.busy_changed.emit()
 
-    def _drop_edits(self, ready: ModelReady) -> None:
-        """Edits are made to patches: where another model cuts others, they mean nothing."""
-        if self.ready is not None and (
-            self.ready.info.grid != ready.info.grid
-            or self.ready.info.preprocessing.input_size != ready.info.preprocessing.input_size
-        ):
-            for picture in self.gallery.pictures:
+    def _drop_edits(self, pictures: Iterable[Picture]) -> None:
+        """Edits are made to patches: where the model in use cuts others, they mean nothing."""
+        for picture in pictures:
+            if picture.edits and picture.cut != self.cut:
                 picture.edits = ()
+                self.gallery.changed(picture)
 
     @Slot(object)
     def _take_progress(self, progress: Progress) -> None:

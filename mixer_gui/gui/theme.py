@@ -1,10 +1,13 @@
 """Light and dark: one palette and one short style sheet each, on Qt's Fusion style."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from mixer_gui.settings import Theme
 
@@ -98,12 +101,34 @@ QMenuBar::item:selected, QMenu::item:selected {{ background: {bar}; color: {text
 """
 
 
+_painted: ContextVar[Colours | None] = ContextVar("painted", default=None)  # in place of the theme's
+
+
 def colours() -> Colours:
     """The colours of the theme in use, for what delegates paint.
 
     Taken from the application: the palette of a view that a style sheet made transparent says black.
     """
-    return DARK if QApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+    theme = DARK if QApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+    return _painted.get() or theme
+
+
+@contextmanager
+def painted_light(widget: QWidget) -> Iterator[None]:
+    """As long as this lasts, a widget paints itself in light colours, whatever the theme: for paper."""
+    if colours() is LIGHT:
+        yield
+        return
+    palette = widget.palette() if widget.testAttribute(Qt.WidgetAttribute.WA_SetPalette) else QPalette()
+    sheet, token = widget.styleSheet(), _painted.set(LIGHT)
+    widget.setPalette(_palette(LIGHT))
+    widget.setStyleSheet(STYLE_SHEET.format(**asdict(LIGHT)) + sheet)
+    try:
+        yield
+    finally:
+        _painted.reset(token)
+        widget.setStyleSheet(sheet)
+        widget.setPalette(palette)
 
 
 def paint_placeholder(painter: QPainter, area: QRect, text: str) -> None:

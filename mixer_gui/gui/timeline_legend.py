@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.prediction_list import short_label
 from mixer_gui.gui.theme import DARK, colours
 
@@ -68,7 +69,7 @@ class TimelineLegend(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         place = self._place(event.position().toPoint().y())
-        self.setToolTip("" if place is None else self._rows[place][1])
+        self.setToolTip("" if place is None else plain_tip(self._rows[place][1]))
         self._point(None if place is None else self._rows[place][0])
 
     def leaveEvent(self, event: QEvent) -> None:

@@ -6,7 +6,7 @@ from PySide6.QtGui import QUndoCommand
 
 from mixer_gui.gui.gallery import LivePicture, Picture
 from mixer_gui.gui.session import Session
-from mixer_gui.records import Edit, Framing, PatchGrid
+from mixer_gui.records import Edit, Framing
 
 EDITS_ID = 1  # Qt merges commands of one number only
 
@@ -61,7 +61,7 @@ class ChangeEdits(QUndoCommand):
         self.picture = picture
         self.before, self.after = picture.edits, edits
         self.merges = merges
-        self._cut = self._cut_now()
+        self._cut = session.cut
 
     def id(self) -> int:
         return EDITS_ID
@@ -79,12 +79,7 @@ class ChangeEdits(QUndoCommand):
         self._change(self.after, self.before)
 
     def _change(self, expected: tuple[Edit, ...], wanted: tuple[Edit, ...]) -> None:
-        if self._cut_now() != self._cut or self.picture.edits != expected:
+        if self._session.cut != self._cut or self.picture.edits != expected:
             self.setObsolete(True)
         else:
             self._session.set_edits(self.picture, wanted)
-
-    def _cut_now(self) -> tuple[PatchGrid, tuple[int, int]] | None:
-        """The model's patches, and its input's size in pixels."""
-        ready = self._session.ready
-        return None if ready is None else (ready.info.grid, ready.info.preprocessing.input_size)

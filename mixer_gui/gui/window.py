@@ -96,7 +96,7 @@ class MainWindow(QMainWindow):
             self,
         )
         screen = Screen(self.focus, self.picture, self.predictions, self.layers, self.patch, self.microscope)
-        self.report_commands = ReportCommands(screen, self.session, self.files.saver, self)
+        self.report_commands = ReportCommands(screen, self.session, self.files.saver, settings, self)
         self._connect()
         self._apply(settings)
         for each in (self.predictions.list, self.layers.grid, self.picture.strip):
@@ -217,7 +217,7 @@ class MainWindow(QMainWindow):
         self.model_commands.connect_window(actions, self.predictions, self.status)
         session.model_changed.connect(self._refresh)
         session.model_failed.connect(self._refresh_activity)
-        self.explorer.framing_asked.connect(self._change_framing)
+        self.explorer.framing.asked.connect(self._change_framing)
 
     def _apply(self, settings: Settings) -> None:
         """Take over what was remembered."""
@@ -238,7 +238,7 @@ class MainWindow(QMainWindow):
         """What to remember for the next start."""
         model = self.session.model
         return replace(
-            self._started_with,
+            self.report_commands.remembered(self._started_with),
             theme=self._theme,
             device=self.session.device,
             model_path="" if model == default_model() else str(model.path),
@@ -434,6 +434,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.model_commands.close()
+        self.report_commands.close()
         self.live.close()
         self.files.saver.wait()
         event.accept()

@@ -37,6 +37,7 @@ from mixer_gui.records import (
     ModelRemoved,
     PatchReport,
     Progress,
+    QuestionFailed,
     Report,
     RepositoryFound,
     SourcesFound,
@@ -73,6 +74,7 @@ class EngineWorker(QObject):
     patch_ready = Signal(object)  # PatchReport
     class_ready = Signal(object)  # ClassReport
     answered = Signal(object)  # the answer to any other question
+    question_failed = Signal(object)  # QuestionFailed
     job_told = Signal(object)  # JobProgress, JobResult or JobEnded
     model_ready = Signal(object)  # ModelReady: a model was loaded
     model_inspected = Signal(object)  # ModelInspected
@@ -94,6 +96,7 @@ class EngineWorker(QObject):
             FrameReport: self.frame_answered,
             PatchReport: self.patch_ready,
             ClassReport: self.class_ready,
+            QuestionFailed: self.question_failed,
             ModelReady: self.model_ready,
             ModelInspected: self.model_inspected,
             SourcesFound: self.sources_found,

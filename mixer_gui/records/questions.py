@@ -115,7 +115,7 @@ class MixingRequest:
 
 @dataclass(frozen=True, slots=True)
 class MixingReport:
-    """How layers mix tokens in this picture; exact but for nothing: read off the mixing matrices M of all layers.
+    """How layers mix tokens in this picture, read off the mixing matrices M of all layers; exact.
 
     `matrix` (N, N): M of the layer asked for; row p reads, column q writes. `spread` (L,): how far information
     travels on average, in patches: Σ|M[p, q]|·distance(p, q) / Σ|M|. `small_share` (L,): the share of entries of M
@@ -259,10 +259,9 @@ class UnitReport:
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionRequest:
-    """The same network by convolutions, on this picture, and the kernels of layer `layer`."""
+    """The same network by convolutions, on this picture, and the kernels of all layers."""
 
     report_id: int
-    layer: int
 
 
 class Operation(StrEnum):
@@ -278,14 +277,15 @@ class Operation(StrEnum):
 class Equivalence:
     """One operation in both forms: the first few numbers of each, and how far the two are apart in all of them.
 
-    The numbers are those of the layer asked for, of the middle patch and the first channels; of the network, the
-    logits of the first classes of the ranking. `largest` is the largest difference over all layers, patches and
-    channels; `relative` is, of all layers, the largest of a layer's largest difference over its largest value.
+    The numbers are those of the middle patch and the first channels, one row for each layer; of the patch embedding
+    there is one row, and of the network one with the logits of the first classes of the ranking. `largest` is the
+    largest difference over all layers, patches and channels; `relative` is, of all layers, the largest of a layer's
+    largest difference over its largest value.
     """
 
     operation: Operation
-    mixer_numbers: tuple[float, ...]
-    convolution_numbers: tuple[float, ...]
+    mixer_numbers: tuple[tuple[float, ...], ...]
+    convolution_numbers: tuple[tuple[float, ...], ...]
     largest: float
     relative: float
 
@@ -296,7 +296,7 @@ class ConvolutionReport:
 
     `tokens_mlp_dim`, `channels_mlp_dim`: hidden widths of both mixings.
     `stem_kernels` (C', 3, P, P): the first kernels of the patch embedding, at most 64, strongest first.
-    `token_kernels` (T', rows, columns): the first of the layer's depth-wise kernels, at most 64, strongest first.
+    `token_kernels` (L, T', rows, columns): the first of each layer's depth-wise kernels, at most 64, strongest first.
     """
 
     request: ConvolutionRequest
@@ -360,3 +360,11 @@ Answer = (
     | ConvolutionReport
     | PermutationReport
 )
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFailed:
+    """A question that has no answer; `sentence` says why, and what to do."""
+
+    question: Question
+    sentence: str

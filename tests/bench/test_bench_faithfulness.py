@@ -34,7 +34,7 @@ from mixer_gui.records import (
     MixerGuiError,
     ModelRef,
 )
-from tests.engine.inputs import decoded, request
+from tests.engine.inputs import ask, decoded, request
 
 WriteCheckpoint = Callable[..., Path]
 
@@ -158,8 +158,8 @@ def test_maps_are_those_that_the_engine_answers_with(tiny_checkpoint: WriteCheck
     with torch.inference_mode():
         found = application_maps(engine._detail(report.id), 0, index)
     assert len(found) == MAPS
-    about = engine.answer(ClassRequest(report.id, index))
-    gradients = engine.answer(GradientRequest(report.id, index))
+    about = ask(engine, ClassRequest(report.id, index))
+    gradients = ask(engine, GradientRequest(report.id, index))
     assert isinstance(about, ClassReport)
     assert isinstance(gradients, GradientReport)
     for name, expected in {

@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mixer_gui.engine.answers.table import begin_answer
+from mixer_gui.engine.detail import Detail
+from mixer_gui.engine.engine import Engine
 from mixer_gui.records import (
+    Answer,
     BytesSource,
     ClassifyRequest,
     DecodedPicture,
@@ -18,6 +22,7 @@ from mixer_gui.records import (
     NetworkInput,
     PictureSource,
     Priority,
+    Question,
     Rect,
 )
 
@@ -58,3 +63,16 @@ def decoded(seed: int = 0, size: tuple[int, int] = (32, 32), remarks: tuple[str,
     pixels.setflags(write=False)
     frame = Frame(pixels, size[1], size[0], "PNG", remarks)
     return DecodedPicture(frame, NetworkInput(pixels, Rect(1.0, 2.0, 30.0, 28.0)), 4.0, 2.0)
+
+
+def answer(question: Question, detail: Detail) -> Answer:
+    """All steps of an answer, one after the other."""
+    return next(found for found in begin_answer(question, lambda: detail) if found is not None)
+
+
+def ask(engine: Engine, question: Question) -> Answer:
+    """The same of what an engine remembers."""
+    steps, found = engine.begin_answer(question), None
+    while found is None:
+        found = engine.go_on(question, steps)
+    return found

@@ -80,7 +80,8 @@ class Running:
 
         def is_idle() -> bool:
             with pipeline._lock:
-                quiet = not (pipeline._decodes.is_busy or pipeline._loading or pipeline._waiting or pipeline._questions)
+                waiting = (pipeline._loading, pipeline._waiting, pipeline._queries._waiting)
+                quiet = not (pipeline._decodes.is_busy or any(waiting))
             return quiet and len(pipeline._steps) == 0 and len(pipeline._decodes.waiting) == 0
 
         for _ in range(3):  # a step that was taken and is running is in none of these: look again

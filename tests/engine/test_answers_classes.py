@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import random_mixer, tiny_config, write_hub_folder
-from inputs import decoded, request
+from inputs import answer, decoded, request
 
-from mixer_gui.engine.answers.table import answer
 from mixer_gui.engine.classifier import LENS_CLASSES, Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.model.checkpoint import load_checkpoint

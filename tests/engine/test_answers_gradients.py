@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inputs import decoded, request
+from inputs import ask, decoded, request
 
 from mixer_gui.engine.engine import Engine
 from mixer_gui.model.checkpoint import load_checkpoint
@@ -24,7 +24,7 @@ def asked(model: ModelRef, index: int, size: tuple[int, int] = (32, 32)) -> tupl
     engine = Engine()
     engine.load(model, DevicePreference.CPU)
     engine.classify(request(model), decoded(size=size), Record.FULL)
-    report = engine.answer(GradientRequest(1, index))
+    report = ask(engine, GradientRequest(1, index))
     assert isinstance(report, GradientReport)
     return engine, report
 
@@ -79,7 +79,7 @@ def test_arrays_have_the_promised_shapes_and_cannot_be_written_to(tiny_checkpoin
 def test_grad_cam_and_the_last_update_agree_with_direct_contributions(tiny_checkpoint: WriteCheckpoint) -> None:
     """Of the last channel mixing, total and direct differ by the slope of the final norm's σ alone: both must move."""
     engine, report = asked(ModelRef(tiny_checkpoint()), 1)
-    direct = engine.answer(ClassRequest(1, 1))
+    direct = ask(engine, ClassRequest(1, 1))
     total = report.channel_mixing[-1]
     assert np.corrcoef(total, direct.channel_mixing[-1])[0, 1] > 0.1  # type: ignore[union-attr]
     assert not np.allclose(total * 16, direct.channel_mixing[-1])  # type: ignore[union-attr]
@@ -87,6 +87,6 @@ def test_grad_cam_and_the_last_update_agree_with_direct_contributions(tiny_check
 
 def test_another_class_has_another_gradient(tiny_checkpoint: WriteCheckpoint) -> None:
     engine, first = asked(ModelRef(tiny_checkpoint()), 1)
-    second = engine.answer(GradientRequest(1, 2))
+    second = ask(engine, GradientRequest(1, 2))
     assert isinstance(second, GradientReport)
     assert not np.allclose(first.saliency, second.saliency, rtol=0.01)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inputs import decoded, request
+from inputs import answer, decoded, request
 
-from mixer_gui.engine.answers.table import answer
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.model.checkpoint import load_checkpoint

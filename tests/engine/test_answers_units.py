@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inputs import decoded, request
+from inputs import answer, decoded, request
 
-from mixer_gui.engine.answers.table import answer
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.model.checkpoint import load_checkpoint
@@ -108,7 +107,7 @@ def test_a_unit_needs_a_full_recording() -> None:
 
 
 def test_convolutions_say_what_the_network_said(detail: Detail, record_property: RecordProperty) -> None:
-    found = answer(ConvolutionRequest(1, 4), detail)
+    found = answer(ConvolutionRequest(1), detail)
     assert isinstance(found, ConvolutionReport)
     assert {each.operation for each in found.equivalences} == set(Operation)
     assert (found.tokens_mlp_dim, found.channels_mlp_dim) == (96, 768)
@@ -116,37 +115,59 @@ def test_convolutions_say_what_the_network_said(detail: Detail, record_property:
         record_property(each.operation.value, each.relative)
         print(f"embedded, {each.operation.value}: {each.largest:.1e}, {each.relative:.1e} relative")  # noqa: T201
         assert each.relative <= 1e-5
-        assert each.convolution_numbers == pytest.approx(each.mixer_numbers, abs=each.largest * 1.01 + 1e-12)
+        ours, theirs = np.array(each.convolution_numbers), np.array(each.mixer_numbers)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=each.largest * 1.01 + 1e-12)
     numbers = {each.operation: each.mixer_numbers for each in found.equivalences}
     middle = 4 * 8 + 4
     assert detail.recording.stem is not None
-    assert numbers[Operation.PATCH_EMBEDDING] == tuple(detail.recording.stem[0, middle, :5].tolist())
-    assert numbers[Operation.TOKEN_MIXING] == tuple(detail.recording.token_updates[4][0, middle, :5].tolist())
-    assert numbers[Operation.CHANNEL_MIXING] == tuple(detail.recording.channel_updates[4][0, middle, :5].tolist())
-    assert numbers[Operation.NETWORK] == tuple(detail.logits.sort(descending=True).values[:5].tolist())
+    recording = detail.recording
+    assert numbers[Operation.PATCH_EMBEDDING] == (tuple(recording.stem[0, middle, :5].tolist()),)
+    for operation, updates in (
+        (Operation.TOKEN_MIXING, recording.token_updates),
+        (Operation.CHANNEL_MIXING, recording.channel_updates),
+    ):
+        assert numbers[operation] == tuple(tuple(update[0, middle, :5].tolist()) for update in updates)
+    assert numbers[Operation.NETWORK] == (tuple(detail.logits.sort(descending=True).values[:5].tolist()),)
+
+
+def test_largest_difference_is_that_of_the_worst_layer() -> None:
+    detail = detail_of(default_model(), (64, 64))
+    detail.classifier.model.token_mixing(5).fc2.bias.add_(0.1)
+    detail.classifier.model.block(2).mlp_channels.fc2.bias[3].add_(0.2)
+    report = answer(ConvolutionRequest(1), detail)
+    assert isinstance(report, ConvolutionReport)
+    found = {each.operation: each for each in report.equivalences}
+    assert found[Operation.PATCH_EMBEDDING].relative < 1e-5
+    assert found[Operation.TOKEN_MIXING].largest == pytest.approx(0.1, rel=1e-2)
+    assert found[Operation.CHANNEL_MIXING].largest == pytest.approx(0.2, rel=1e-2)
+    worst = detail.recording.channel_updates[2].abs().max()
+    assert found[Operation.CHANNEL_MIXING].relative == pytest.approx(0.2 / float(worst), rel=1e-2)
+    assert found[Operation.NETWORK].largest > 1e-3
 
 
 def test_kernels_are_the_strongest_of_the_weights(detail: Detail) -> None:
-    found = answer(ConvolutionRequest(1, 4), detail)
+    found = answer(ConvolutionRequest(1), detail)
     assert isinstance(found, ConvolutionReport)
     model = detail.classifier.model
+    assert_read_only(found.stem_kernels, np.float32)
+    assert_read_only(found.token_kernels, np.float32)
+    assert len(found.token_kernels) == 8
     for kernels, weight, shape in (
         (found.stem_kernels, model.stem.proj.weight, (64, 3, 8, 8)),
-        (found.token_kernels, model.token_mixing(4).fc1.weight, (64, 8, 8)),
+        *((found.token_kernels[i], model.token_mixing(i).fc1.weight, (64, 8, 8)) for i in range(8)),
     ):
         assert kernels.shape == shape
-        assert_read_only(kernels, np.float32)
         rows = weight.flatten(1).numpy()
         strongest = rows[np.argsort(-np.linalg.norm(rows, axis=1))[:64]]
         np.testing.assert_array_equal(kernels.reshape(64, -1), strongest)
 
 
 def test_a_small_network_has_fewer_kernels(tiny_checkpoint: Callable[..., Path]) -> None:
-    found = answer(ConvolutionRequest(1, 2), detail_of(ModelRef(tiny_checkpoint()), (32, 32)))
+    found = answer(ConvolutionRequest(1), detail_of(ModelRef(tiny_checkpoint()), (32, 32)))
     assert isinstance(found, ConvolutionReport)
     assert found.stem_kernels.shape == (12, 3, 8, 8)
-    assert found.token_kernels.shape == (10, 4, 4)
-    assert len(found.equivalences[0].mixer_numbers) == 5
+    assert found.token_kernels.shape[1:] == (10, 4, 4)
+    assert len(found.equivalences[0].mixer_numbers[0]) == 5
 
 
 def test_permutation_shows_the_picture_and_what_becomes_of_the_ranking(

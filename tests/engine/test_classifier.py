@@ -11,7 +11,8 @@ import pytest
 import torch
 from inputs import decoded, request
 
-from mixer_gui.engine.answers.patch_and_class import answer_class, answer_patch
+from mixer_gui.engine.answers.classes import answer_class
+from mixer_gui.engine.answers.mixing import answer_patch
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.explain.mixing import mixing_matrix
 from mixer_gui.model.checkpoint import load_checkpoint

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from inputs import decoded, request
+from inputs import ask, decoded, request
 
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
@@ -85,8 +85,8 @@ def test_evicted_model_takes_its_details_along(models: list[ModelRef]) -> None:
     engine.load(models[1], CPU)
     engine.classify(request(models[1], 2), decoded(), Record.FULL)
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
-    engine.answer(PatchRequest(2, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(2, 0, 0))
     gc.collect()
     assert evicted() is None  # nothing holds its weights
 
@@ -116,8 +116,8 @@ def test_question_about_a_full_report_is_answered(models: list[ModelRef]) -> Non
     engine = Engine()
     engine.load(models[0], CPU)
     report = engine.classify(request(models[0], 8), decoded(), Record.FULL)
-    assert engine.answer(PatchRequest(8, 1, 3)).reads.shape == (16,)
-    assert engine.answer(ClassRequest(8, report.predictions[0].index)).prediction == report.predictions[0]
+    assert ask(engine, PatchRequest(8, 1, 3)).reads.shape == (16,)
+    assert ask(engine, ClassRequest(8, report.predictions[0].index)).prediction == report.predictions[0]
 
 
 def test_question_about_what_was_not_recorded_asks_for_another_run(models: list[ModelRef]) -> None:
@@ -125,9 +125,9 @@ def test_question_about_what_was_not_recorded_asks_for_another_run(models: list[
     engine.load(models[0], CPU)
     engine.classify(request(models[0], 8), decoded(), Record.MAPS)
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(8, 1, 3))
+        ask(engine, PatchRequest(8, 1, 3))
     with pytest.raises(DetailEvictedError):
-        engine.answer(ClassRequest(8, 0))
+        ask(engine, ClassRequest(8, 0))
 
 
 def detail_bytes(model: ModelRef) -> int:
@@ -139,12 +139,12 @@ def test_least_recently_asked_detail_goes_when_the_budget_is_spent(models: list[
     engine.load(models[0], CPU)
     for number in (1, 2):
         engine.classify(request(models[0], number), decoded(number), Record.FULL)
-    engine.answer(PatchRequest(1, 0, 0))  # asking keeps it
+    ask(engine, PatchRequest(1, 0, 0))  # asking keeps it
     engine.classify(request(models[0], 3), decoded(3), Record.FULL)
-    engine.answer(PatchRequest(1, 0, 0))
-    engine.answer(PatchRequest(3, 0, 0))
+    ask(engine, PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(3, 0, 0))
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(2, 0, 0))
+        ask(engine, PatchRequest(2, 0, 0))
 
 
 def test_newest_detail_stays_however_small_the_budget(models: list[ModelRef]) -> None:
@@ -152,9 +152,9 @@ def test_newest_detail_stays_however_small_the_budget(models: list[ModelRef]) ->
     engine.load(models[0], CPU)
     for number in (1, 2):
         engine.classify(request(models[0], number), decoded(number), Record.FULL)
-    engine.answer(PatchRequest(2, 0, 0))
+    ask(engine, PatchRequest(2, 0, 0))
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
 
 
 def test_forgotten_report_needs_another_run(models: list[ModelRef]) -> None:
@@ -164,7 +164,7 @@ def test_forgotten_report_needs_another_run(models: list[ModelRef]) -> None:
     engine.forget(1)
     engine.forget(1)
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
 
 
 def test_results_that_are_not_numbers_give_a_sentence(models: list[ModelRef]) -> None:
@@ -212,7 +212,7 @@ def test_full_gpu_gives_way_to_the_cpu_with_one_notice(models: list[ModelRef]) -
     assert first.device.kind == CPU
     assert "too little memory" in first.device.reason
     assert engine.classify(request(models[0], 2), decoded(), Record.FULL).notices == ()
-    engine.answer(PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(1, 0, 0))
 
 
 def test_weights_that_do_not_fit_the_gpu_are_loaded_on_the_cpu_with_a_notice(
@@ -253,10 +253,10 @@ def test_details_from_before_the_fallback_are_void(models: list[ModelRef]) -> No
     engine.classify(request(models[0], 1), decoded(), Record.FULL)
     engine.classify(request(models[0], 2), decoded(), Record.FULL)
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
     with pytest.raises(DetailEvictedError):
-        engine.answer(ClassRequest(1, 0))
-    engine.answer(PatchRequest(2, 0, 0))
+        ask(engine, ClassRequest(1, 0))
+    ask(engine, PatchRequest(2, 0, 0))
 
 
 def test_question_on_a_full_gpu_moves_the_model_and_asks_for_another_run(models: list[ModelRef]) -> None:
@@ -275,12 +275,12 @@ def test_question_on_a_full_gpu_moves_the_model_and_asks_for_another_run(models:
         engine.classify(request(models[0], number), decoded(), Record.FULL)
     classifier.model = NoRoom()  # type: ignore[assignment]
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
     assert classifier.device.type == "cpu"
     with pytest.raises(DetailEvictedError):  # on the GPU, it would be of no use to the model on the CPU
-        engine.answer(PatchRequest(2, 0, 0))
+        ask(engine, PatchRequest(2, 0, 0))
     engine.classify(request(models[0], 1), decoded(), Record.FULL)
-    engine.answer(PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(1, 0, 0))
 
 
 def test_no_tensor_of_the_failed_attempt_is_alive_when_it_is_tried_again(models: list[ModelRef]) -> None:

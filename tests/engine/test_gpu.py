@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import random_mixer, tiny_config, write_hub_folder
-from inputs import decoded, request
+from inputs import ask, decoded, request
 
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.engine import DetailEvictedError, Engine
@@ -118,8 +118,8 @@ def test_report_and_answers_equal_those_of_the_cpu(large: ModelRef) -> None:
         engine = Engine()
         engine.load(large, device)
         reports.append(engine.classify(request(large, device=device), decoded(size=(224, 224)), Record.FULL))
-        patches.append(engine.answer(PatchRequest(1, 5, 77)))
-        classes.append(engine.answer(ClassRequest(1, reports[0].predictions[0].index)))
+        patches.append(ask(engine, PatchRequest(1, 5, 77)))
+        classes.append(ask(engine, ClassRequest(1, reports[0].predictions[0].index)))
     assert [each.index for each in reports[0].predictions] == [each.index for each in reports[1].predictions]
     pairs = [(reports, name) for name in ("update", "relative_update", "evidence", "centred_evidence")]
     pairs += [(patches, name) for name in ("reads", "writes", "energy")]
@@ -145,7 +145,7 @@ def test_model_too_large_for_the_gpu_is_loaded_on_the_cpu_with_a_notice(
     report = engine.classify(request(large, device=CUDA), decoded(size=(224, 224)), Record.FULL)
     assert report.device.kind == CPU
     assert report.notices == ()
-    engine.answer(PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(1, 0, 0))
 
 
 def test_gpu_that_fills_up_during_a_picture_gives_way_to_the_cpu(
@@ -168,9 +168,9 @@ def test_gpu_that_fills_up_during_a_picture_gives_way_to_the_cpu(
     weights = next(iter(engine._classifiers.values())).size_bytes
     assert with_model - torch.cuda.memory_allocated() >= weights  # nothing on the GPU holds them any more
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
-    engine.answer(PatchRequest(2, 3, 4))
-    engine.answer(ClassRequest(2, 0))
+        ask(engine, PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(2, 3, 4))
+    ask(engine, ClassRequest(2, 0))
     assert engine.classify(request(large, 3, device=CUDA), decoded(size=(224, 224)), Record.FULL).notices == ()
 
 
@@ -199,7 +199,7 @@ def test_details_of_earlier_pictures_make_room_before_the_gpu_is_given_up(
     assert report.device.kind == CUDA
     assert report.notices == ()
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(8, 0, 0))
+        ask(engine, PatchRequest(8, 0, 0))
 
 
 def test_question_on_a_full_gpu_asks_for_another_run_on_the_cpu(
@@ -211,8 +211,8 @@ def test_question_on_a_full_gpu_asks_for_another_run_on_the_cpu(
     allow_bytes(0)
     ballast = fill_gpu()
     with pytest.raises(DetailEvictedError):
-        engine.answer(PatchRequest(1, 0, 0))
+        ask(engine, PatchRequest(1, 0, 0))
     del ballast
     report = engine.classify(request(large, 1, device=CUDA), decoded(size=(224, 224)), Record.FULL)
     assert report.device.kind == CPU
-    engine.answer(PatchRequest(1, 0, 0))
+    ask(engine, PatchRequest(1, 0, 0))

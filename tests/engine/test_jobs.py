@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from mixer_gui.records import (
     ClassRequest,
     FaithfulnessJob,
     FaithfulnessReport,
+    Job,
     JobEnded,
     JobProgress,
     JobResult,
@@ -239,11 +242,12 @@ def test_jobs_about_a_picture_that_runs_again_each_end(model: Path) -> None:
         run.hold()
         with run.pipeline._lock:
             run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+            run.pipeline._decodes._inputs.clear()
         jobs = [AttributionJob(number, first.id, number, AttributionMethod.OCCLUSION) for number in (1, 2)]
         for job in jobs:
             run.pipeline.start_job(job)
             run.pipeline.step()  # finds the detail evicted
-        assert len(run.pipeline._questions[first.id]) == 2
+        assert len(run.pipeline._queries._waiting[first.id]) == 2
         with run.pipeline._lock:
             run.pipeline._decodes.is_busy = False
         run.pipeline._decodes.feed()
@@ -321,3 +325,76 @@ def test_pace_follows_what_a_picture_takes() -> None:
     for _ in range(10):
         pace.took(pace.pictures, 0.0)
     assert pace.pictures == MOST_PICTURES
+
+
+JOBS = (
+    AttributionJob(6, 1, 0, AttributionMethod.OCCLUSION),
+    AttributionJob(6, 1, 0, AttributionMethod.INTEGRATED_GRADIENTS),
+    FaithfulnessJob(6, 1, 0, (RankedMap("one", np.arange(16, dtype=np.float32)),)),
+)
+
+
+def pictures_in_memory() -> int:
+    """As large as the network takes them, also in batches."""
+    tensors = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
+    return sum(each.shape[-2:] == (32, 32) for each in tensors)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=["occlusion", "integrated gradients", "faithfulness"])
+def test_job_that_waits_holds_nothing_of_its_picture_on_the_device(run: Running, model: Path, job: Job) -> None:
+    classified(run, model)
+    run.settle()
+    engine = run.pipeline._engine
+    assert engine is not None
+    recording = engine._detail(1).recording
+    held = [weakref.ref(tensor) for tensor in (recording.stem, recording.hidden[0], recording.output)]
+    del recording
+    before = pictures_in_memory()
+    run.hold()
+    run.pipeline.start_job(job)
+    for _ in range(3):
+        run.pipeline.step()
+    assert len(run.pipeline._steps) == 1
+    engine.forget(1)
+    gc.collect()
+    assert [reference() for reference in held] == [None] * 3
+    assert pictures_in_memory() == before
+    run.go()
+    assert run.wait_for(JobEnded) == [JobEnded(6)]  # and needs it no more
+
+
+def test_cancelled_job_lets_go_of_its_model_at_once(run: Running, model: Path) -> None:
+    classified(run, model)
+    run.settle()
+    engine = run.pipeline._engine
+    assert engine is not None
+    network = weakref.ref(engine._detail(1).classifier.model)
+    run.hold()
+    run.pipeline.start_job(JOBS[0])
+    run.pipeline.step()
+    engine._classifiers.clear()  # evicted by another
+    engine._details.clear()
+    gc.collect()
+    assert network() is not None
+    run.pipeline.cancel_job(6)
+    assert len(run.pipeline._steps) == 0
+    gc.collect()
+    assert network() is None
+    assert run.of(JobEnded) == [JobEnded(6, cancelled=True)]
+
+
+def test_picture_is_not_run_again_for_a_cancelled_job(model: Path) -> None:
+    with running(lambda: Engine(detail_budget_bytes=0)) as run:
+        first, _ = classified(run, model, 1), classified(run, model, 2)
+        run.settle()
+        run.hold()
+        run.pipeline.start_job(AttributionJob(5, first.id, 0, AttributionMethod.OCCLUSION))
+        run.pipeline.step()  # finds the detail evicted
+        assert run.pipeline._queries._waiting.keys() == {first.id}
+        run.pipeline.cancel_job(5)
+        run.go()
+        run.settle()
+        engine = run.pipeline._engine
+        assert engine is not None
+        assert list(engine._details) == [2]
+        assert run.of(JobEnded) == [JobEnded(5, cancelled=True)]

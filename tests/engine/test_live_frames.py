@@ -173,6 +173,6 @@ def test_frames_leave_nothing_behind(run: Running) -> None:
     pipeline = run.pipeline
     assert pipeline._engine is not None
     assert len(pipeline._engine._details) == 0
-    assert pipeline._requests.ids_of("live") == ()
+    assert pipeline._queries.requests.ids_of("live") == ()
     run.pipeline.submit(request(default_model(), 100))
     run.wait_for(Report)

@@ -33,6 +33,21 @@ def test_newer_item_of_a_slot_replaces_the_older_one_and_takes_its_own_place() -
     assert drained(mailbox) == ["other", "new"]
 
 
+def test_item_that_goes_back_makes_way_for_a_newer_one_of_its_slot() -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    mailbox.put("first", priority=0, slot="question")
+    assert mailbox.take() == "first"
+    mailbox.put_back("rest of first", priority=2, slot="question")
+    mailbox.put("other", priority=2)
+    assert mailbox.take() == "rest of first"
+    mailbox.put("newer", priority=4, slot="question")
+    mailbox.put_back("rest of first", priority=2, slot="question")
+    assert drained(mailbox) == ["other", "newer"]
+    mailbox.close()
+    mailbox.put_back("late", priority=0, slot="question")
+    assert len(mailbox) == 0
+
+
 def test_replacing_may_change_the_priority() -> None:
     mailbox: Mailbox[str] = Mailbox()
     mailbox.put("slow", priority=4, slot="model")

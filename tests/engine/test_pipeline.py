@@ -14,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from inputs import png, request
 from PIL import Image
 from running import Running, leftovers, running
 from servers import PictureServer, serving
 
+from mixer_gui.engine.decoding import INPUTS_KEPT
 from mixer_gui.engine.engine import Engine
 from mixer_gui.engine.pipeline import Pipeline
-from mixer_gui.engine.recent import RecentRequests
 from mixer_gui.model.mixer import Record
 from mixer_gui.pictures.decoder import Decoder
 from mixer_gui.pictures.edits import edited, mean_colour
@@ -44,8 +45,11 @@ from mixer_gui.records import (
     ModelRef,
     PatchReport,
     PatchRequest,
+    PermutationReport,
+    PermutationRequest,
     Priority,
     Progress,
+    QuestionFailed,
     Report,
     SourcesFound,
     Swap,
@@ -493,7 +497,9 @@ def test_questions_that_come_while_a_picture_runs_again_share_that_run(model: Pa
         decodings = watch_decodings(run.pipeline)
         for count, question in enumerate((PatchRequest(1, 0, 5), ClassRequest(1, 3)), 1):
             run.pipeline.ask(question)
-            run.wait_until(lambda count=count: len(run.pipeline._questions.get(1, {})) == count, "it does not wait")
+            run.wait_until(
+                lambda count=count: len(run.pipeline._queries._waiting.get(1, {})) == count, "it does not wait"
+            )
         assert not decodings[0].done()
         run.wait_for(PatchReport)
         run.wait_for(ClassReport)
@@ -536,11 +542,144 @@ def test_question_whose_file_is_gone_fails_by_name(model: Path, tmp_path: Path) 
         run.wait_for(Report, 3)
         forget_inputs(run.pipeline)
         run.pipeline.ask(PatchRequest(1, 0, 0))
-        failure = run.wait_for(Failure)[0]
-        assert (failure.request_id, failure.source_name) == (1, "fleeting.png")
+        failed = run.wait_for(QuestionFailed)[0]
+        assert failed.question == PatchRequest(1, 0, 0)
+        assert "fleeting.png" in failed.sentence
+        assert run.of(Failure) == []
         path.write_bytes(png())
         run.pipeline.ask(PatchRequest(1, 0, 0))
         run.wait_for(PatchReport, 2)
+
+
+def test_question_about_an_edited_picture_whose_file_is_gone_is_what_fails(model: Path, tmp_path: Path) -> None:
+    """Not the edit: it was answered long ago."""
+    path = tmp_path / "fleeting.png"
+    path.write_bytes(png())
+    with running(lambda: Engine(detail_budget_bytes=0)) as run:
+        plain = request(model, 1, view="main", source=FileSource(path))
+        run.pipeline.submit(plain)
+        run.wait_for(Report)
+        run.pipeline.submit(replace(plain, id=2, edits=(Erase(frozenset({3})),), display_edge=0))
+        run.wait_for(Report, 2)
+        run.pipeline.submit(request(model, 3))
+        run.wait_for(Report, 3)
+        path.unlink()
+        forget_inputs(run.pipeline)
+        for report_id in (1, 2):
+            run.pipeline.ask(PatchRequest(report_id, 0, 0))
+            failed = run.wait_for(QuestionFailed, report_id)[-1]
+            assert failed.question == PatchRequest(report_id, 0, 0)
+            assert "fleeting.png" in failed.sentence
+        run.settle()
+        assert run.of(Failure) == []
+
+
+def test_reports_on_the_screen_can_be_asked_about_after_many_edits(model: Path) -> None:
+    """The picture's own, the last edit's, and that of a pasted picture beside it; nothing is kept but requests."""
+    with running(lambda: Engine(detail_budget_bytes=0)) as run:
+        run.pipeline.submit(request(model, 1))
+        run.wait_for(Report)
+        plain = request(model, 2, view="edited")
+        run.pipeline.submit(plain)
+        run.wait_for(Report, 2)
+        for number in range(3, 23):
+            edits = tuple(Erase(frozenset({patch % 16})) for patch in range(3, number + 1))
+            run.pipeline.submit(replace(plain, id=number, edits=edits, display_edge=0))
+            run.wait_for(Report, number)
+        run.hold()
+        run.pipeline.submit(replace(plain, id=23, edits=(Swap(0, 1),), display_edge=0))  # the stroke goes on
+        first = {report.id: report.predictions[0] for report in run.of(Report)}
+        for report_id in (1, 2, 22):
+            run.pipeline.ask(ClassRequest(report_id, first[report_id].index))
+        run.go()
+        for answer in run.wait_for(ClassReport, 3):
+            assert answer.prediction.logit == pytest.approx(first[answer.request.report_id].logit, abs=1e-5)
+        assert run.of(QuestionFailed) == []
+
+
+def test_remembered_picture_waits_for_no_decoding(run: Running, model: Path) -> None:
+    run.pipeline.submit(request(model, 1, view="main"))
+    run.wait_for(Report)
+    with run.pipeline._lock:
+        run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+    run.pipeline.submit(request(model, 2))  # and one waits for it
+    run.pipeline.submit(replace(request(model, 1), id=3, view="main", edits=(Erase(frozenset({2})),), display_edge=0))
+    assert run.wait_for(Report, 2)[1].id == 3
+    with run.pipeline._lock:
+        run.pipeline._decodes.is_busy = False
+    run.pipeline._decodes.feed()
+    assert run.wait_for(Report, 3)[2].id == 2
+
+
+def test_picture_that_is_edited_stays_remembered_while_a_folder_is_decoded(run: Running, model: Path) -> None:
+    edited_picture = request(model, 1, view="main")
+    run.pipeline.submit(edited_picture)
+    run.wait_for(Report)
+    decodings = watch_decodings(run.pipeline)
+    for number in range(2, 2 + INPUTS_KEPT + 4):
+        run.pipeline.submit(request(model, number, priority=Priority.FOLDER))
+        run.wait_until(lambda number=number: len(run.of(Report)) >= 2 * number - 2, "no report came")
+        edits = (Erase(frozenset({number % 16})),)
+        run.pipeline.submit(replace(edited_picture, id=100 + number, edits=edits, display_edge=0))
+        run.wait_until(lambda number=number: len(run.of(Report)) >= 2 * number - 1, "no report came")
+    assert len(decodings) == INPUTS_KEPT + 4
+
+
+def test_removed_picture_is_not_remembered_by_its_bytes(run: Running, model: Path) -> None:
+    for number in (1, 2):
+        run.pipeline.submit(request(model, number))
+        run.wait_for(Report, number)
+    run.pipeline.cancel("view-1")
+    assert [source.name for source, _, _ in run.pipeline._decodes._inputs] == ["2.png"]
+
+
+def test_question_that_fills_the_gpu_is_answered_on_the_cpu_with_a_notice(run: Running, model: Path) -> None:
+    """There may be no GPU here: its error is raised from inside the network."""
+    run.pipeline.submit(request(model, 1))
+    report = run.wait_for(Report)[0]
+    engine, full = run.pipeline._engine, [True]
+    assert engine is not None
+
+    def out_of_memory(*_: object) -> None:
+        if full and full.pop():
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    engine._detail(1).classifier.model.register_forward_pre_hook(out_of_memory)
+    run.pipeline.ask(PermutationRequest(1))
+    assert run.wait_for(PermutationReport)[0].original[0] == report.predictions[0]
+    told = run.of(ModelReady)[-1]
+    assert told.notices == (f"The GPU ran out of memory; {report.model.name} runs on the CPU now.",)
+    assert "too little memory" in told.device.reason
+    assert (told.ref, told.info) == (ModelRef(model), report.model)
+    run.settle()
+    assert len(run.of(ModelReady)) == 2
+    assert len(run.of(Report)) == 1
+
+
+def test_gpu_that_is_full_when_a_picture_runs_again_is_told(model: Path) -> None:
+    with running(lambda: Engine(detail_budget_bytes=0)) as run:
+        for number in (1, 2):
+            run.pipeline.submit(request(model, number))
+            run.wait_for(Report, number)
+        engine = run.pipeline._engine
+        assert engine is not None
+        classifier, full = engine._detail(2).classifier, [True]
+
+        def out_of_memory(*_: object) -> None:
+            classifier.device = torch.device("cpu")  # the tensors are there
+            if full:
+                full.pop()
+                classifier.device = torch.device("cuda")
+                engine._details.clear()  # so that it falls back at once
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        classifier.model.register_forward_pre_hook(out_of_memory)
+        run.pipeline.ask(PatchRequest(1, 0, 0))
+        run.wait_for(PatchReport)
+        assert [ready.notices for ready in run.of(ModelReady)] == [
+            (),
+            (f"The GPU ran out of memory; {run.of(Report)[0].model.name} runs on the CPU now.",),
+        ]
 
 
 def test_picture_on_the_screen_is_run_with_edits_without_being_decoded_again(model: Path) -> None:
@@ -569,12 +708,15 @@ def test_picture_on_the_screen_is_run_with_edits_without_being_decoded_again(mod
         assert "does not fit" in run.wait_for(Failure)[0].sentence
 
 
-def test_question_about_an_unknown_report_is_dropped(run: Running, model: Path) -> None:
+def test_question_about_an_unknown_report_fails_with_a_sentence(run: Running, model: Path) -> None:
     run.pipeline.ask(PatchRequest(99, 0, 0))
     run.pipeline.submit(request(model))
     run.wait_for(Report)
     run.settle()
-    assert {type(record) for record in run.records} == {ModelReady, FrameReady, Report}
+    (failed,) = run.of(QuestionFailed)
+    assert failed.question == PatchRequest(99, 0, 0)
+    assert "not in memory any more" in failed.sentence
+    assert run.of(Failure) == []
 
 
 def test_removed_picture_that_is_put_back_can_still_be_asked_about(run: Running, model: Path) -> None:
@@ -590,7 +732,10 @@ def test_impossible_question_is_told_and_the_next_one_answered(run: Running, mod
     run.pipeline.submit(request(model, 1))
     run.wait_for(Report)
     run.pipeline.ask(PatchRequest(1, 77, 0))
-    assert "has no layer 78" in run.wait_for(Failure)[0].sentence
+    failed = run.wait_for(QuestionFailed)[0]
+    assert failed.question == PatchRequest(1, 77, 0)
+    assert "has no layer 78" in failed.sentence
+    assert run.of(Failure) == []
     run.pipeline.ask(PatchRequest(1, 0, 0))
     run.wait_for(PatchReport)
 
@@ -719,33 +864,6 @@ def test_file_that_is_no_checkpoint_fails_when_inspected(run: Running, tmp_path:
     failure = run.wait_for(Failure)[0]
     assert failure.request_id is None
     assert "notes.pth" in failure.sentence
-
-
-# --- the requests that are remembered ---
-
-
-def test_oldest_requests_are_forgotten_beyond_the_number() -> None:
-    recent = RecentRequests(max_requests=3)
-    for number in range(1, 6):
-        recent.add(request(Path("tiny"), number))
-    assert [number for number in range(1, 6) if recent.get(number)] == [3, 4, 5]
-
-
-def test_oldest_requests_are_forgotten_beyond_the_bytes_and_files_cost_none() -> None:
-    recent = RecentRequests(max_bytes=250)
-    for number in range(1, 6):
-        source = FileSource(Path("a.png")) if number == 2 else BytesSource("a.png", bytes(100))
-        recent.add(request(Path("tiny"), number, source=source))
-    assert [number for number in range(1, 6) if recent.get(number)] == [4, 5]
-
-
-def test_newest_request_is_remembered_however_large() -> None:
-    recent = RecentRequests(max_bytes=10)
-    recent.add(request(Path("tiny"), 1))
-    recent.add(replace(request(Path("tiny"), 2), view="view-1"))
-    assert recent.get(1) is None
-    assert recent.get(2) is not None
-    assert recent.ids_of("view-1") == (2,)
 
 
 # --- closing ---

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from mixer_gui.explain.convolution import (
     Comparison,
+    compare,
     compare_channel_mixing,
     compare_embedding,
-    compare_network,
     compare_token_mixing,
     embed_by_convolution,
     logits_by_convolution,
@@ -50,16 +50,16 @@ def photograph(size: tuple[int, int]) -> Tensor:
 def on_a_photograph(model: MlpMixer) -> tuple[Tensor, Tensor, dict[str, Comparison]]:
     images = photograph(model.config.image_size)
     logits, recording = recorded(model, images)
-    middle = model.config.num_blocks // 2
+    layers = range(model.config.num_blocks)
     with torch.inference_mode():
         return (
             images,
             logits,
             {
                 "patch embedding": compare_embedding(model, recording, images),
-                "channel mixing": compare_channel_mixing(model, recording, middle),
-                "token mixing": compare_token_mixing(model, recording, middle),
-                "network": compare_network(model, logits, images),
+                **{f"channel mixing, layer {i}": compare_channel_mixing(model, recording, i) for i in layers},
+                **{f"token mixing, layer {i}": compare_token_mixing(model, recording, i) for i in layers},
+                "network": compare(logits, logits_by_convolution(model, images)),
             },
         )
 
@@ -91,18 +91,20 @@ def test_a_changed_weight_is_seen_in_every_comparison() -> None:
         compare_embedding(model, recording, images),
         compare_channel_mixing(model, recording, 0),
         compare_token_mixing(model, recording, 0),
-        compare_network(model, logits, images),
+        compare(logits, logits_by_convolution(model, images)),
     )
     assert all(each.relative > 1e-3 for each in found)
 
 
-def test_one_wrong_layer_is_seen_whichever_layer_is_asked_for() -> None:
+def test_a_comparison_is_of_its_own_layer() -> None:
     model = drawn(SMALL)
     _, recording = recorded(model, pictures(SMALL))
     model.token_mixing(2).fc2.bias.add_(0.1)
     model.block(2).mlp_channels.fc2.bias.add_(0.1)
-    assert compare_token_mixing(model, recording, 0).largest == pytest.approx(0.1, rel=1e-3)
-    assert compare_channel_mixing(model, recording, 0).largest == pytest.approx(0.1, rel=1e-3)
+    for compared in (compare_token_mixing, compare_channel_mixing):
+        found = [compared(model, recording, layer).largest for layer in range(SMALL.num_blocks)]
+        assert found.pop(2) == pytest.approx(0.1, rel=1e-3)
+        assert max(found) < 1e-4
 
 
 def test_token_mixing_is_a_depth_wise_convolution_with_shared_kernels(record_property: RecordProperty) -> None:

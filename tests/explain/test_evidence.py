@@ -9,7 +9,7 @@ import torch
 from networks import B16, SMALL, difference, drawn, in_bf16, pictures, recorded
 from torch import Tensor
 
-from mixer_gui.explain.evidence import class_evidence, direct_contributions, evidence, expected_evidence, read_out_of
+from mixer_gui.explain.evidence import direct_contributions, evidence, expected_evidence, read_out, read_out_of
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import MlpMixer, Record, Recording
 
@@ -31,8 +31,8 @@ def test_mean_evidence_plus_bias_is_the_logit(
     half = drawn(config) if dtype == torch.float32 else in_bf16(drawn(config))
     logits, recording = recorded(half, pictures(config).to(dtype))
     assert recording.final_tokens is not None
-    evidence = class_evidence(half, recording.final_tokens[0], torch.arange(config.num_classes))
-    worst = difference(evidence.mean(-1) + half.head.bias, logits[0])
+    raw = evidence(read_out(half, torch.arange(config.num_classes)), recording.final_tokens[0])
+    worst = difference(raw.mean(-1) + half.head.bias, logits[0])
     record_property("largest relative difference", worst)
     print(f"mean evidence + bias, {config.num_blocks} layers, {dtype}: {worst:.1e}")  # noqa: T201
     assert logits.dtype == torch.float32
@@ -182,7 +182,7 @@ def test_evidence_equals_a_loop_over_the_formula() -> None:
         ],
         dtype=torch.float64,
     )
-    assert difference(class_evidence(model, recording.final_tokens[0], classes), expected) <= LIMIT
+    assert difference(evidence(read_out(model, classes), recording.final_tokens[0]), expected) <= LIMIT
 
 
 def test_expected_evidence_is_the_probability_weighted_mean_over_classes() -> None:
@@ -190,8 +190,8 @@ def test_expected_evidence_is_the_probability_weighted_mean_over_classes() -> No
     logits, recording = recorded(model, pictures(SMALL))
     assert recording.final_tokens is not None
     probabilities = torch.softmax(logits[0], -1)
-    evidence = class_evidence(model, recording.final_tokens[0], torch.arange(SMALL.num_classes))
-    expected = sum(float(p) * e.double() for p, e in zip(probabilities, evidence, strict=True))
+    raw = evidence(read_out(model, torch.arange(SMALL.num_classes)), recording.final_tokens[0])
+    expected = sum(float(p) * e.double() for p, e in zip(probabilities, raw, strict=True))
     assert isinstance(expected, torch.Tensor)
     assert difference(expected_evidence(model, recording.final_tokens[0], probabilities), expected) <= LIMIT
 
@@ -201,7 +201,7 @@ def test_centred_evidence_sums_to_zero_over_classes_and_to_the_logit_over_patche
     logits, recording = recorded(model, pictures(SMALL))
     assert recording.final_tokens is not None
     tokens, probabilities = recording.final_tokens[0], torch.softmax(logits[0], -1)
-    centred = class_evidence(model, tokens, torch.arange(SMALL.num_classes)) - expected_evidence(
+    centred = evidence(read_out(model, torch.arange(SMALL.num_classes)), tokens) - expected_evidence(
         model, tokens, probabilities
     )
     assert (probabilities @ centred).abs().max() <= LIMIT * centred.abs().max()

@@ -437,3 +437,35 @@ def test_names_with_synonyms_match_whole_names_first(qtbot: QtBot) -> None:
         None,
         None,
     ]
+
+
+def test_keys_of_the_class_field_are_not_the_windows(
+    start: Callable[..., Application], qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["chelsea"], photographs["coffee"]).window
+    made = window.microscope.show_panel("class")
+    assert isinstance(made, ClassPanel)
+    field, current = made.chooser.field, window.session.current
+    field.setFocus()
+    field.setText("qqq zzz")
+    for key in (Qt.Key.Key_PageDown, Qt.Key.Key_PageUp, Qt.Key.Key_Home):
+        qtbot.keyClick(field, key)
+        assert window.session.current is current
+    qtbot.keyClick(field, Qt.Key.Key_End)
+    qtbot.keyClick(field, Qt.Key.Key_Backspace, Qt.KeyboardModifier.ControlModifier)
+    assert field.text() == "qqq "
+    assert window.session.gallery.rowCount() == 2
+
+
+def test_escape_takes_back_what_was_typed_and_then_the_class(panel: ClassPanel, qtbot: QtBot) -> None:
+    report = panel.report
+    assert report is not None
+    second, field = report.predictions[1], panel.chooser.field
+    panel.focus.want_class(second.index)
+    field.setFocus()
+    field.setText("qqq")
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert field.text() == short_label(second.label)
+    assert panel.focus.class_index == second.index
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert panel.focus.class_index == report.predictions[0].index

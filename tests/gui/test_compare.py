@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from checkpoints import random_mixer, tiny_config, write_hub_folder
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 
 from mixer_gui.engine.engine import Engine
 from mixer_gui.gui.comparison import Comparison
 from mixer_gui.gui.images import high_end
 from mixer_gui.gui.maps import MapKind
+from mixer_gui.gui.microscope.layer_rows import LayerRows
 from mixer_gui.gui.pairing import class_beside, correlation, layer_beside, patch_beside
 from mixer_gui.model.mixer import Record
 from mixer_gui.pictures.limits import Limits
@@ -35,6 +37,7 @@ from mixer_gui.records import (
     Report,
 )
 from mixer_gui.resources import default_model
+from tests.engine.inputs import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +96,7 @@ class Reference:
         return self._engine.classify(request, decoded, Record.FULL)
 
     def about(self, report: Report, index: int) -> ClassReport:
-        answer = self._engine.answer(ClassRequest(report.id, index))
+        answer = ask(self._engine, ClassRequest(report.id, index))
         assert isinstance(answer, ClassReport)
         return answer
 
@@ -354,6 +357,12 @@ def test_other_classes_stand_in_two_lists(
     qtbot.waitUntil(lambda: "does not know" in page.notes.text(), timeout=TIMEOUT_MS)
     assert panel.shown.choice.kind == MapKind.RELATIVE_UPDATE
     assert panel.shown.class_index is None
+    before, table = application.window.focus.class_index, page.only_b
+    unknown = table.topLevelItem(0)
+    assert unknown.isDisabled(), "A knows none of them"
+    assert "cannot be chosen" in page.ranking_words.text()
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=table.visualItemRect(unknown).center())
+    assert application.window.focus.class_index == before
 
 
 def test_pointing_marks_the_same_place_in_both(
@@ -466,3 +475,53 @@ def test_classes_are_paired_by_their_identity(reference: Reference, second_model
         assert class_beside(beside, thousand, embedded) == index
     strange = next(index for index in range(1000) if thousand.names.wnid(index) not in embedded.names.wnids)
     assert class_beside(strange, thousand, embedded) is None
+
+
+def test_letters_in_a_ranking_are_the_windows(
+    qtbot: QtBot, start: Callable[..., Application], photographs: dict[str, Path]
+) -> None:
+    """Held M hides the map, as it does wherever the focus is."""
+    application = start(photographs["chelsea"], photographs["coffee"])
+    panel, comparison = open_panel(application)
+    comparison.choose(comparison.pictures()[0])
+    wait_for_pair(qtbot, panel)
+    view = application.window.picture.view
+    qtbot.keyPress(panel.page.paired, Qt.Key.Key_M)
+    assert view.opacity == 0.0
+    qtbot.keyRelease(panel.page.paired, Qt.Key.Key_M)
+    assert view.opacity > 0.0
+
+
+def test_a_question_without_an_answer_is_told_and_can_be_asked_again(
+    qtbot: QtBot, start: Callable[..., Application], photographs: dict[str, Path]
+) -> None:
+    application = start(photographs["chelsea"], photographs["coffee"])
+    panel, comparison = open_panel(application)
+    comparison.choose(comparison.pictures()[0])
+    wait_for_pair(qtbot, panel)
+    assert panel.report is not None
+    comparison.about(panel.report, 10**6)
+    qtbot.waitUntil(panel.failure_bar.isVisible, timeout=TIMEOUT_MS)
+    assert comparison.failed in panel.failure_bar.words.text()
+    panel.failure_bar.retry.click()
+    assert not panel.failure_bar.isVisible()
+    wait_for_pair(qtbot, panel)
+
+
+def test_layers_of_a_grid_that_is_not_square_keep_square_patches(qtbot: QtBot) -> None:
+    """Both sides have shapes of their own; only the left button chooses."""
+    rows = LayerRows()
+    qtbot.addWidget(rows)
+    rows.resize(300, 200)
+    wide, square = QImage(8, 4, QImage.Format.Format_RGB32), QImage(8, 8, QImage.Format.Format_RGB32)
+    rows.show_layers([wide] * 3, [square] * 3, (0, 0))
+    for side, _, cell in rows.cells():
+        assert cell.width() == cell.height() * (1 if side else 2)
+    tops = {side: cell.top() for side, _, cell in rows.cells()}
+    assert tops[1] > tops[0]
+    chosen: list[int] = []
+    rows.layer_chosen.connect(chosen.append)
+    place = rows.cells()[2][2].center().toPoint()
+    qtbot.mouseClick(rows, Qt.MouseButton.RightButton, pos=place)
+    qtbot.mouseClick(rows, Qt.MouseButton.LeftButton, pos=place)
+    assert chosen == [2]

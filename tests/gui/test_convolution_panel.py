@@ -10,7 +10,7 @@ import pytest
 
 from mixer_gui.gui.microscope.convolution_panel import KERNELS, NUMBERS, ConvolutionPanel, EquivalenceView
 from mixer_gui.gui.microscope.kernel_grid import colour_kernels, signed_kernels
-from mixer_gui.records import Equivalence, Operation
+from mixer_gui.records import ConvolutionRequest, Equivalence, Operation, Question, QuestionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,20 @@ def opened(qtbot: QtBot, application: Application, layer: int = 3) -> Convolutio
     panel = window.microscope.show_panel("convolution")
     assert isinstance(panel, ConvolutionPanel)
     window.focus.want_layer(layer)
-    qtbot.waitUntil(lambda: int(panel.arrays().get("layer", -1)) == layer, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: bool(panel.arrays()), timeout=TIMEOUT_MS)
     return panel
+
+
+def asked_by(application: Application) -> list[Question]:
+    """Questions about convolutions that are asked from now on."""
+    questions: list[Question] = []
+
+    def note(question: Question) -> None:
+        if isinstance(question, ConvolutionRequest):
+            questions.append(question)
+
+    application.window.focus.asked.connect(note)
+    return questions
 
 
 def test_sentences_have_this_models_numbers(qtbot: QtBot, application: Application) -> None:
@@ -56,8 +68,9 @@ def test_both_forms_are_shown_and_equal_to_rounding(qtbot: QtBot, application: A
     found = panel.arrays()
     for operation, view in panel.views_of.items():
         numbers = [[float(label.text()) for label in row] for row in view.rows]
-        assert numbers[0] == pytest.approx(found[f"{operation.value}_mixer"][:NUMBERS].tolist(), abs=1e-6)
-        assert numbers[1] == pytest.approx(found[f"{operation.value}_convolution"][:NUMBERS].tolist(), abs=1e-6)
+        row = 3 if operation in (Operation.TOKEN_MIXING, Operation.CHANNEL_MIXING) else 0
+        assert numbers[0] == pytest.approx(found[f"{operation.value}_mixer"][row, :NUMBERS].tolist(), abs=1e-6)
+        assert numbers[1] == pytest.approx(found[f"{operation.value}_convolution"][row, :NUMBERS].tolist(), abs=1e-6)
         assert numbers[0] == pytest.approx(numbers[1], abs=1e-4)
         assert len(set(numbers[0])) == NUMBERS
         assert view.badge.text() == "exact to rounding"
@@ -67,26 +80,78 @@ def test_both_forms_are_shown_and_equal_to_rounding(qtbot: QtBot, application: A
     report = application.window.focus.report
     assert report is not None
     logits = [each.logit for each in report.predictions[:NUMBERS]]
-    assert found["network_mixer"][:NUMBERS].tolist() == pytest.approx(logits)
+    assert found["network_mixer"][0, :NUMBERS].tolist() == pytest.approx(logits)
 
 
 def test_forms_that_differ_are_not_called_exact(qtbot: QtBot) -> None:
     view = EquivalenceView("Token mixing")
     qtbot.addWidget(view)
     view.show_equivalence(
-        Equivalence(Operation.TOKEN_MIXING, (1.0, 2.0, 3.0), (1.0, 2.1, 3.0), 0.1, 0.03), "here", "everywhere"
+        Equivalence(Operation.TOKEN_MIXING, ((1.0, 2.0, 3.0),), ((1.0, 2.1, 3.0),), 0.1, 0.03), 0, "here", "everywhere"
     )
     assert view.badge.text() == "differs"
+
+
+def test_numbers_of_a_network_of_more_classes_are_gone(qtbot: QtBot) -> None:
+    view = EquivalenceView("The whole network")
+    qtbot.addWidget(view)
+    for numbers in ((1.0, 2.0, 3.0, 4.0), (5.0, 6.0)):
+        view.show_equivalence(Equivalence(Operation.NETWORK, (numbers,), (numbers,), 0.0, 0.0), 0, "here", "all")
+    for row in view.rows:
+        assert [label.text() for label in row] == ["+5.000000", "+6.000000", ""]
 
 
 def test_kernels_follow_the_layer(qtbot: QtBot, application: Application) -> None:
     panel = opened(qtbot, application, layer=3)
     assert panel.stem_kernels.count == panel.token_kernels.count == KERNELS
-    before = panel.arrays()
-    panel = opened(qtbot, application, layer=5)
+    assert "Layer 4" in panel.token_words.text()
+    kernels = panel.arrays()["token_kernels"]
+    assert kernels.shape[0] == 8
+    before, stem = panel.token_kernels.grab().toImage(), panel.stem_kernels.grab().toImage()
+    questions = asked_by(application)
+    application.window.focus.want_layer(5)  # shown at once, from what is known
     assert "Layer 6" in panel.token_words.text()
-    assert not np.array_equal(panel.arrays()["token_kernels"], before["token_kernels"])
-    np.testing.assert_array_equal(panel.arrays()["stem_kernels"], before["stem_kernels"])
+    assert "layer 6" in panel.views_of[Operation.CHANNEL_MIXING]._where.text()
+    row = panel.arrays()["channel_mixing_mixer"][5, :NUMBERS]
+    assert [float(each.text()) for each in panel.views_of[Operation.CHANNEL_MIXING].rows[0]] == pytest.approx(
+        row.tolist(), abs=1e-6
+    )
+    assert panel.token_kernels.grab().toImage() != before
+    assert panel.stem_kernels.grab().toImage() == stem
+    assert questions == []
+
+
+def test_one_question_is_asked_of_a_picture_however_much_happens_meanwhile(
+    qtbot: QtBot, application: Application
+) -> None:
+    window, questions = application.window, asked_by(application)
+    panel = window.microscope.show_panel("convolution")
+    assert isinstance(panel, ConvolutionPanel)
+    for patch in range(3):
+        window.focus.want_patch(patch)
+        window.focus.want_layer(patch)
+    report = window.focus.report
+    assert report is not None
+    assert questions == [ConvolutionRequest(report.id)]
+    window.microscope.show_panel("mixing")  # its answer is not taken
+    window.microscope.show_panel("convolution")
+    qtbot.waitUntil(lambda: bool(panel.arrays()), timeout=TIMEOUT_MS)
+    assert questions == [ConvolutionRequest(report.id)] * 2
+
+
+def test_question_that_failed_can_be_tried_again(qtbot: QtBot, application: Application) -> None:
+    window, questions = application.window, asked_by(application)
+    panel = window.microscope.show_panel("convolution")
+    assert isinstance(panel, ConvolutionPanel)
+    assert "Running" in panel.intro.text()
+    application.worker.question_failed.emit(QuestionFailed(questions[0], "Not enough memory."))
+    assert panel.intro.text() == ""
+    window.focus.want_layer(2)
+    assert len(questions) == 1
+    panel.retry()
+    assert len(questions) == 2
+    qtbot.waitUntil(lambda: bool(panel.arrays()), timeout=TIMEOUT_MS)
+    assert panel.views_of[Operation.NETWORK].badge.text() == "exact to rounding"
 
 
 def test_kernels_are_painted_as_they_are() -> None:

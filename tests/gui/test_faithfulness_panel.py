@@ -32,6 +32,7 @@ from mixer_gui.records import (
     JobEnded,
     JobProgress,
     PatchGrid,
+    QuestionFailed,
     RankedMap,
 )
 from tests.gui.conftest import TIMEOUT_MS
@@ -383,3 +384,22 @@ def test_progress_of_other_views_is_not_its_own(start: Start, qtbot: QtBot, phot
     assert panel.box.note.text() == ""
     assert panel.list_note.text() == ""
     assert panel.box.bar.isHidden()
+
+
+def test_a_measurement_whose_gradient_failed_ends_with_a_sentence(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window, panel = opened(start, qtbot, photographs["coffee"])
+    assert panel.report is not None
+    window.focus.want_class(panel.report.predictions[1].index)
+    key = panel._key()
+    assert key is not None
+    panel.box.measure.click()
+    assert panel.box.cancel.isVisible()
+    window.focus.question_failed.emit(QuestionFailed(GradientRequest(*key), "No memory is left."))
+    assert panel.box.measure.isVisible()
+    assert "No memory is left." in panel.failure_bar.words.text()
+    panel.box.measure.click()
+    assert panel.is_asked(GradientRequest(*key)), "Measure is another try"
+    assert not panel.failure_bar.isVisible()
+    qtbot.waitUntil(lambda: panel._known[key].measurement is not None, timeout=TIMEOUT_MS)

@@ -114,6 +114,28 @@ def test_panel_comes_back_where_it_was(qtbot: QtBot) -> None:
     assert panel.geometry() == place
 
 
+def test_help_is_there_again_at_the_next_start(start: Start, qtbot: QtBot) -> None:
+    application = start()
+    window = application.window
+    window.report_commands.show_help("units")
+    panel = window.report_commands.help
+    panel.resize(500, 300)
+    panel.move(40, 30)
+    place = panel.geometry()
+    window.close()
+    settings = window.settings()
+    assert (settings.help_topic, settings.help_is_open) == ("units", True)
+    again = start(settings=settings).window
+    qtbot.waitUntil(lambda: again.report_commands.help is not None, timeout=TIMEOUT_MS)
+    opened = again.report_commands.help
+    assert (opened.isVisible(), opened.topic) == (True, "units")
+    assert opened.geometry() == place
+    opened.close()
+    again.close()
+    assert not again.settings().help_is_open
+    assert again.settings().help_topic == "units"
+
+
 def test_links_open_in_the_browser_on_a_click_only(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda address: opened.append(address.toString()))

@@ -605,7 +605,7 @@ def test_a_frozen_frame_keeps_the_crop(qtbot: QtBot, window: MainWindow, clip: P
 def test_the_rectangle_can_be_dragged_while_the_video_plays(qtbot: QtBot, window: MainWindow, clip: Path) -> None:
     play(qtbot, window, clip)
     wait_for_frames(qtbot, window)
-    window.explorer._use_framing(FramingKind.RECTANGLE)
+    window.explorer.framing.use(FramingKind.RECTANGLE)
     current = window.session.current
     assert current is not None
     qtbot.waitUntil(

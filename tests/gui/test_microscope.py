@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QWidget
 
 from mixer_gui.bench.material import random_checkpoint
 from mixer_gui.gui.focus import Focus
+from mixer_gui.gui.labels import heading, plain_tip
 from mixer_gui.gui.microscope.charts import nice_ticks
 from mixer_gui.gui.microscope.microscope import PANELS
-from mixer_gui.records import DifferenceRequest, ModelRef, PatchReport, VideoFeed
+from mixer_gui.records import DifferenceRequest, MixingRequest, ModelRef, PatchReport, UnitsRequest, VideoFeed
 from mixer_gui.resources import default_model
 from tests.clips import two_photographs, write_clip
 from tests.gui.conftest import TIMEOUT_MS, wait_for_results
@@ -100,6 +101,38 @@ def test_a_views_map_lies_over_the_picture_until_another_is_chosen(
     assert focus.shown_map.caption == layer_map.caption
 
 
+def test_a_chosen_layer_or_class_comes_over_the_picture_whatever_lay_there(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["coffee"]).window
+    card, focus = window.picture, window.focus
+    window.microscope.show_panel("mixing")
+    focus.want_patch(27)
+    qtbot.waitUntil(card.panel_button.isChecked, timeout=TIMEOUT_MS)
+    window.layers.grid.select_layer(5)
+    assert card.layer_button.isChecked()
+    assert focus.shown_map.caption.startswith("Layer 6")
+    card.panel_button.click()
+    window.actions_.next_layer.trigger()  # a key: the view's map is of that layer now
+    qtbot.waitUntil(card.panel_button.isChecked, timeout=TIMEOUT_MS)
+    assert (focus.layer, window.layers.grid.currentIndex().row()) == (6, 6)
+    focus.want_layer(2)
+    qtbot.waitUntil(card.panel_button.isChecked, timeout=TIMEOUT_MS)
+    window.predictions.list.class_chosen.emit(focus.report.predictions[1].index)
+    assert card.evidence_button.isChecked()
+    assert focus.shown_map.is_evidence
+
+
+def test_names_on_buttons_and_tooltips_are_no_markup_and_no_shortcuts(
+    start: Start, photographs: dict[str, Path]
+) -> None:
+    card = start(photographs["coffee"]).window.picture
+    card.set_panel_map("black & <b>white</b>")
+    assert card.panel_button.text() == "black && <b>white</b>"
+    assert card.panel_button.shortcut().isEmpty()
+    assert card.panel_button.toolTip().endswith("black &amp; &lt;b&gt;white&lt;/b&gt;</span>")
+
+
 def test_a_moving_picture_has_to_be_frozen_first(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
     window = start().window
     path = write_clip(tmp_path / "clip.mp4", two_photographs())
@@ -161,3 +194,111 @@ def test_views_never_ask_about_one_reports_class_in_another(
         assert all(each.index < 200 for each in earlier) or model == default_model()
         focus.want_patch(report.model.grid.count - 1)
     assert window._message.whole == ""
+
+
+def test_a_failed_question_is_told_in_the_view_that_asked_and_asked_again_on_request(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["coffee"], photographs["rocket"]).window
+    panel, focus = window.microscope.show_panel("class"), window.focus
+    assert panel is not None
+    assert focus.report is not None
+    asked: list[object] = []
+    failed: list[object] = []
+    focus.asked.connect(asked.append)
+    focus.question_failed.connect(failed.append)
+    bar, impossible = panel.failure_bar, MixingRequest(focus.report.id, 999)
+    focus.ask(impossible)
+    qtbot.waitUntil(lambda: len(failed) == 1, timeout=TIMEOUT_MS)
+    assert not bar.isVisible(), "another's question"
+    asked.clear()
+    panel.ask(impossible)
+    panel.ask(impossible)
+    assert asked == [impossible], "it is under way"
+    assert panel.is_asked(impossible)
+    qtbot.waitUntil(bar.isVisible, timeout=TIMEOUT_MS)
+    assert bar.words.text().startswith("⚠ ")
+    assert not panel.is_asked(impossible)
+    panel.ask(impossible)
+    assert asked == [impossible], "it has failed: only on request"
+    bar.retry.click()
+    assert asked.count(impossible) == 2
+    assert not bar.isVisible()
+    qtbot.waitUntil(bar.isVisible, timeout=TIMEOUT_MS)
+    window.session.show_picture(window.session.gallery.picture(1))
+    qtbot.waitUntil(lambda: not bar.isVisible(), timeout=TIMEOUT_MS)
+
+
+def test_a_view_that_is_left_forgets_what_failed(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
+    window = start(photographs["coffee"]).window
+    panel = window.microscope.show_panel("class")
+    assert panel is not None
+    assert panel.report is not None
+    panel.ask(MixingRequest(panel.report.id, 999))
+    qtbot.waitUntil(panel.failure_bar.isVisible, timeout=TIMEOUT_MS)
+    window.microscope.show_tab(0)
+    window.microscope.show_panel("class")
+    assert not panel.failure_bar.isVisible()
+
+
+def test_what_is_under_way_is_not_asked_again(start: Start, photographs: dict[str, Path]) -> None:
+    """The pointer moves on before the answers come."""
+    window = start(photographs["coffee"]).window
+    asked: list[object] = []
+    window.focus.asked.connect(asked.append)
+    for topic in ("class", "units", "faithfulness"):
+        asked.clear()
+        window.microscope.show_panel(topic)
+        for patch in range(5):
+            window.focus.set_patch(patch)
+        assert len(asked) == len(set(asked)) >= 1
+        assert topic != "units" or isinstance(asked[0], UnitsRequest)
+
+
+def test_saving_is_offered_once_there_is_something(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
+    microscope = start(photographs["coffee"]).window.microscope
+    for topic in ("what_if", "compare"):
+        panel = microscope.show_panel(topic)
+        assert panel is not None
+        assert not panel.save_button.isEnabled()
+        assert "nothing to save" in panel.save_button.toolTip()
+    panel = microscope.show_panel("units")
+    assert panel is not None
+    qtbot.waitUntil(panel.save_button.isEnabled, timeout=TIMEOUT_MS)
+
+
+def test_names_are_never_markup() -> None:
+    assert heading("<b>x</b>").textFormat() == Qt.TextFormat.PlainText
+    assert plain_tip("<img src='/etc/passwd'>") == "<span>&lt;img src=&#x27;/etc/passwd&#x27;&gt;</span>"
+    assert plain_tip("") == ""
+
+
+def test_tabs_move_together_in_a_narrow_column(start: Start, qtbot: QtBot) -> None:
+    window = start().window
+    tabs = window.microscope.tabs
+
+    def taken() -> int:
+        return sum(tabs.tabRect(row).width() for row in range(tabs.count()))
+
+    window.resize(1600, 900)
+    qtbot.waitUntil(lambda: tabs.width() > 600, timeout=TIMEOUT_MS)
+    wide = taken()
+    window.resize(1024, 640)
+    qtbot.waitUntil(lambda: tabs.width() < wide, timeout=TIMEOUT_MS)
+    assert taken() <= wide - 8 * tabs.count()
+    window.resize(1600, 900)
+    qtbot.waitUntil(lambda: taken() == wide, timeout=TIMEOUT_MS)
+
+
+def test_words_take_the_height_of_the_width_that_they_get(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    """No room is left below the last part of a column that scrolls."""
+    window = start(photographs["coffee"], photographs["rocket"]).window
+    window.resize(1600, 700)
+    panel = window.microscope.show_panel("compare")
+    window.comparison.choose(window.comparison.pictures()[0])
+    qtbot.waitUntil(lambda: panel.views() != {}, timeout=TIMEOUT_MS)
+    content = panel.page.content
+    qtbot.waitUntil(lambda: content.height() > panel.page.viewport().height(), timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: content.height() == content.layout().heightForWidth(content.width()), timeout=TIMEOUT_MS)

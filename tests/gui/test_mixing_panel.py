@@ -14,7 +14,15 @@ from PySide6.QtWidgets import QApplication, QLabel, QToolTip, QWidget
 from mixer_gui.gui.images import high_end
 from mixer_gui.gui.microscope.mixing_maps import MixingMap, choice_name, explanation
 from mixer_gui.gui.microscope.mixing_panel import MixingPanel
-from mixer_gui.records import PatchGrid
+from mixer_gui.records import (
+    MixingRequest,
+    PatchGrid,
+    PatchRequest,
+    Question,
+    QuestionFailed,
+    ReachRequest,
+    RolloutRequest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +274,39 @@ def test_reach_that_was_left_behind_can_be_asked_for_again(qtbot: QtBot, applica
     assert panel.maps[MixingMap.REACH].shown is None
     qtbot.mouseClick(panel.reach_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: panel.maps[MixingMap.REACH].shown is not None, timeout=TIMEOUT_MS)
+
+
+def test_nothing_is_asked_again_while_it_is_under_way(qtbot: QtBot, application: Application) -> None:
+    window = application.window
+    opened(qtbot, application)
+    questions: list[Question] = []
+
+    def note(question: Question) -> None:
+        questions.append(question)
+
+    window.focus.asked.connect(note)
+    window.focus.want_layer(5)
+    for index in range(3):  # each refreshes the view
+        window.focus.want_class(index)
+    report = window.focus.report
+    assert report is not None
+    expected = [MixingRequest(report.id, 5), PatchRequest(report.id, 5, PATCH), RolloutRequest(report.id, 5, PATCH)]
+    assert [each for each in questions if isinstance(each, MixingRequest | PatchRequest | RolloutRequest)] == expected
+
+
+def test_reach_that_failed_can_be_asked_for_again(qtbot: QtBot, application: Application) -> None:
+    panel = opened(qtbot, application)
+    report = application.window.focus.report
+    assert report is not None
+    panel.reach_button.click()
+    assert not panel.reach_button.isEnabled()
+    failed = QuestionFailed(ReachRequest(report.id, PATCH), "Not enough memory.")
+    application.worker.question_failed.emit(failed)
+    assert panel.reach_button.isEnabled()
+    assert panel.reach_button.text() == "Compute reach"
+    panel.reach_button.click()
+    assert not panel.reach_button.isEnabled()
+    qtbot.waitUntil(lambda: "reach" in panel.arrays(), timeout=TIMEOUT_MS)
 
 
 def test_another_picture_clears_what_was_about_the_one_before(qtbot: QtBot, application: Application) -> None:

@@ -18,7 +18,9 @@ from mixer_gui.gui.maps import MapKind
 from mixer_gui.gui.microscope import microscope
 from mixer_gui.gui.microscope.panel import Panel
 from mixer_gui.gui.report import edit_words, escaped
+from mixer_gui.gui.theme import DARK, LIGHT
 from mixer_gui.records import Erase, Fill, PatchGrid, Shift, Shuffle, Stamp, Swap, Turn
+from mixer_gui.settings import Theme
 from tests.gui.conftest import TIMEOUT_MS
 
 if TYPE_CHECKING:
@@ -309,3 +311,23 @@ def test_report_that_cannot_be_written_is_said(
     window = start(photographs["coffee"]).window
     window.report_commands.write_report(tmp_path / "missing" / "report.html")
     qtbot.waitUntil(lambda: "could not be written" in window._message.whole, timeout=TIMEOUT_MS)
+
+
+def test_figures_are_light_whatever_the_theme_is(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path], tmp_path: Path
+) -> None:
+    window = start(photographs["chelsea"]).window
+    window.set_theme(Theme.DARK)
+    panel = window.microscope.show_panel("class")
+    qtbot.waitUntil(lambda: bool(panel.views()), timeout=TIMEOUT_MS)
+    dark = panel.grab().toImage()
+    page = report_of(qtbot, window, tmp_path / "report.html")
+    figures = [each["src"] for each in page.images() if (each["src"] or "").startswith("data:image/svg+xml;base64,")]
+    assert figures
+    for each in figures:
+        svg = base64.b64decode(each.partition(",")[2]).decode()
+        assert LIGHT.card in svg
+        assert LIGHT.text in svg or LIGHT.muted in svg
+        for colour in (DARK.card, DARK.text, DARK.muted):
+            assert colour not in svg
+    assert panel.grab().toImage() == dark, "the window stays as it is"

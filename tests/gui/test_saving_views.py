@@ -73,6 +73,20 @@ def test_svg_has_lines_and_words_as_vectors(view: QWidget) -> None:
     assert all((each.get("font-family") or "").endswith(", sans-serif") for each in root.iter(f"{SVG}text"))
 
 
+@pytest.mark.parametrize("character", ["\x00", "\x01", "\x0b", "\x1f", "\ufffe", "\uffff", "\ud800"])
+def test_svg_is_well_formed_whatever_characters_names_have(qtbot: QtBot, character: str) -> None:
+    label = QLabel(f"cat{character}dog")
+    qtbot.addWidget(label)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.resize(200, 40)
+    root = ElementTree.fromstring(to_svg(widget_drawing(f"a{character}b", label), QSize(200, 40)))
+    words = "".join(each.text or "" for each in root.iter(f"{SVG}text"))
+    assert character not in words
+    assert words.startswith("cat")
+    assert words.endswith("dog")
+    assert root.find(f"{SVG}title").text == "a\ufffdb"
+
+
 def test_words_keep_their_room(view: QWidget) -> None:
     """A font in points is as large in the drawing as on the screen, whatever the resolution."""
     root = ElementTree.fromstring(to_svg(widget_drawing("", view), QSize(600, 480)))
@@ -152,6 +166,7 @@ def test_picture_as_svg_carries_its_legend_in_words(
     root = ElementTree.parse(path).getroot()
     words = "".join(each.text or "" for each in root.iter(f"{SVG}text")).replace(" ", "")  # one for each font
     shown = window.focus.shown_map
+    assert not window.report_commands.picture_drawing().is_of_widgets, "it is painted in the saver's thread"
     for text in (shown.caption, shown.exactness, *shown.ends):
         assert text.replace(" ", "") in words
     assert len(list(root.iter(f"{SVG}image"))) == 1

@@ -137,7 +137,7 @@ def test_another_framing_counts_as_waiting_until_its_result_is_there(
 ) -> None:
     application = start(photographs["coffee"])
     window = application.window
-    window.explorer._use_framing(FramingKind.SQUASH)
+    window.explorer.framing.use(FramingKind.SQUASH)
     assert window.session.waiting == 1
     assert "Classifying" in window.status._activity.text()
     wait_for_results(qtbot, application, 1)
@@ -147,7 +147,7 @@ def test_another_framing_counts_as_waiting_until_its_result_is_there(
 def test_undone_framing_shows_the_picture_it_is_about(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
     application = start(photographs["rocket"], photographs["coffee"])
     window = application.window
-    window.explorer._use_framing(FramingKind.SQUASH)
+    window.explorer.framing.use(FramingKind.SQUASH)
     window.actions_.next_picture.trigger()
     window.actions_.undo.trigger()
     wait_for_results(qtbot, application, 2)
@@ -220,7 +220,7 @@ def test_click_that_trembles_neither_moves_the_rectangle_nor_hides_the_map(
 ) -> None:
     application = start(photographs["coffee"])
     window = application.window
-    window.explorer._use_framing(FramingKind.RECTANGLE)
+    window.explorer.framing.use(FramingKind.RECTANGLE)
     wait_for_results(qtbot, application, 1)
     view = window.picture.view
     seen, overlay = view._seen, view._overlay
@@ -235,7 +235,7 @@ def test_click_that_trembles_neither_moves_the_rectangle_nor_hides_the_map(
 def test_escape_puts_a_dragged_rectangle_back(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
     application = start(photographs["coffee"])
     window = application.window
-    window.explorer._use_framing(FramingKind.RECTANGLE)
+    window.explorer.framing.use(FramingKind.RECTANGLE)
     wait_for_results(qtbot, application, 1)
     view = window.picture.view
     seen, overlay = view._seen, view._overlay
@@ -254,12 +254,12 @@ def test_cursor_is_an_arrow_again_where_nothing_can_be_dragged(
 ) -> None:
     application = start(photographs["coffee"])
     window = application.window
-    window.explorer._use_framing(FramingKind.RECTANGLE)
+    window.explorer.framing.use(FramingKind.RECTANGLE)
     wait_for_results(qtbot, application, 1)
     view = window.picture.view
     qtbot.mouseMove(view, view.rect().center())
     assert view.cursor().shape() == Qt.CursorShape.OpenHandCursor
-    window.explorer._use_framing(FramingKind.SQUASH)
+    window.explorer.framing.use(FramingKind.SQUASH)
     assert view.cursor().shape() == Qt.CursorShape.ArrowCursor
 
 

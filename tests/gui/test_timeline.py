@@ -15,6 +15,7 @@ from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.samples import KEPT, MOST_SAMPLES, Samples, steps
 from mixer_gui.gui.theme import DARK, LIGHT, apply_theme
 from mixer_gui.gui.timeline import TimelineCard, clock, tick_times
@@ -389,6 +390,6 @@ def test_pointing_at_a_row_of_the_legend_brings_its_line_out(qtbot: QtBot, card:
         QEvent.Type.MouseMove, at, card.legend.mapToGlobal(at), none, none, Qt.KeyboardModifier.NoModifier
     )
     QApplication.sendEvent(card.legend, move)
-    assert card.legend.toolTip() == card.legend.rows[1][1]
+    assert card.legend.toolTip() == plain_tip(card.legend.rows[1][1])
     QApplication.sendEvent(card.legend, QEvent(QEvent.Type.Leave))
     assert pointed == [card.legend.rows[1][0], None]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QKeySequence, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
+from mixer_gui.gui.microscope.kernel_grid import KernelGrid, signed_kernels
 from mixer_gui.gui.microscope.unit_views import GAP, SEAM, UnitGrid
 from mixer_gui.gui.microscope.units_panel import UnitMap, UnitsPanel
 from mixer_gui.records import PatchGrid, UnitsReport, UnitsRequest
@@ -267,3 +268,53 @@ def test_a_grid_of_many_units_is_scrolled_and_breaks_no_pair(qtbot: QtBot) -> No
         assert second.bottom() <= grid.height()
     assert grid.unit_at(QPointF(1.0, grid.height() + 50.0)) is None
     assert not grid.grab().isNull()
+
+
+def test_a_channel_that_is_not_among_the_strongest_marks_no_button(qtbot: QtBot, application: Application) -> None:
+    panel = opened(qtbot, application)
+    unit = panel._unit
+    assert unit is not None
+    assert panel._buttons.checkedButton() is not None
+    panel._channel = next(each for each in range(len(unit.hidden)) if each not in unit.channels)
+    panel.refresh()
+    settle(qtbot, panel, channel=panel._channel)
+    assert panel._buttons.checkedButton() is None
+    panel._buttons.button(0).click()
+    settle(qtbot, panel, channel=int(unit.channels[0]))
+    assert panel._buttons.checkedButton() is panel._buttons.button(0)
+
+
+def test_patches_of_units_are_square_where_the_grid_is_not(qtbot: QtBot) -> None:
+    numbers = np.arange(6)
+    weights = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+    spare = np.zeros(6, np.float32)
+    report = UnitsReport(UnitsRequest(1, 0), weights, numbers, spare, numbers ^ 1, spare, 0.0)
+    grid = UnitGrid()
+    qtbot.addWidget(grid)
+    grid.show_units(report, PatchGrid(rows=2, columns=4))
+    grid.resize(340, grid.heightForWidth(340))
+    for unit in range(6):
+        area = grid.rect_of(unit)
+        assert area.width() == 2 * area.height()
+        assert grid.unit_at(area.center()) == unit
+        assert grid.rect().contains(area.toRect())
+    kernels = KernelGrid("kernels")
+    qtbot.addWidget(kernels)
+    kernels.resize(90, 200)
+    kernels.show_kernels(signed_kernels(weights.reshape(6, 2, 4)))
+    ratios = [kernels.rect_of(number).width() / kernels.rect_of(number).height() for number in range(6)]
+    np.testing.assert_allclose(ratios, 2.0, rtol=0.05)
+    assert kernels.rect_of(5).bottom() <= kernels.heightForWidth(90)
+
+
+def test_no_shortcut_of_the_view_is_a_menus(application: Application) -> None:
+    window = application.window
+    panel = window.microscope.show_panel("units")
+    menus = {_mnemonic(action.text()) for action in window.menuBar().actions()}
+    labels = [each for each in panel.findChildren(QLabel) if each.buddy() is not None]
+    assert labels
+    assert menus.isdisjoint(_mnemonic(each.text()) for each in labels)
+
+
+def _mnemonic(text: str) -> str:
+    return QKeySequence.mnemonic(text).toString()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from checkpoints import random_mixer, tiny_config, write_hub_folder
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtWidgets import QApplication
 
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.gui.editing import EditWish
 from mixer_gui.gui.gallery import LivePicture
+from mixer_gui.gui.microscope.before_after import HEAD, PAIR
 from mixer_gui.gui.microscope.what_if_panel import SideMap, WhatIfPanel
 from mixer_gui.model.checkpoint import load_checkpoint
 from mixer_gui.model.mixer import Record
@@ -26,6 +27,7 @@ from mixer_gui.records import (
     Framing,
     FramingKind,
     ModelRef,
+    QuestionFailed,
     Shift,
     Shuffle,
     Stamp,
@@ -496,3 +498,105 @@ def test_applied_edit_is_one_of_the_records(window: MainWindow, qtbot: QtBot) ->
     for each in wanted:
         window.microscope_commands.edit(EditWish(each))
     assert settle(qtbot, window).edits == tuple(wanted)
+
+
+def test_a_demonstration_that_was_left_behind_can_be_asked_for_again(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["coffee"], photographs["rocket"]).window
+    window.microscope.show_panel("what_if")
+    box = panel_of(window).permutation
+    box.run.click()
+    assert "Running" in box._numbers.text()
+    window.focus.set_patch(3)
+    assert "Running" in box._numbers.text(), "the pointer changes nothing of it"
+    window.microscope.show_tab(0)
+    window.microscope.show_panel("what_if")
+    assert box._numbers.text() == ""
+    box.run.click()
+    window.session.show_picture(window.session.gallery.picture(1))
+    focus = window.focus
+    qtbot.waitUntil(lambda: focus.report is not None and focus.report.pixels is not None, timeout=TIMEOUT_MS)
+    assert box._numbers.text() == ""
+    box.run.click()
+    qtbot.waitUntil(lambda: box.answer is not None, timeout=TIMEOUT_MS)
+    assert "Largest difference" in box._numbers.text()
+
+
+def test_a_demonstration_that_failed_does_not_run_on(window: MainWindow) -> None:
+    panel = panel_of(window)
+    panel.permutation.run.click()
+    assert panel._permuting is not None
+    window.focus.question_failed.emit(QuestionFailed(panel._permuting, "No memory is left."))
+    assert panel.permutation._numbers.text() == ""
+    assert "No memory is left." in panel.failure_bar.words.text()
+    panel.permutation.run.click()
+    assert "Running" in panel.permutation._numbers.text(), "the button is another try"
+    assert not panel.failure_bar.isVisible()
+
+
+def test_the_first_of_two_patches_is_let_go_with_the_view_or_the_picture(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    window = start(photographs["coffee"], photographs["rocket"]).window
+    window.microscope.show_panel("what_if")
+    view = window.picture.view
+    panel_of(window).tools.buttons["swap"].click()
+    stroke(qtbot, window, 3)
+    assert view._marked == {3}
+    window.microscope.show_tab(0)
+    assert view._marked == set()
+    window.microscope.show_panel("what_if")
+    stroke(qtbot, window, 3)
+    assert view._marked == {3}
+    window.session.show_picture(window.session.gallery.picture(1))
+    assert view._marked == set()
+
+
+def test_a_picture_that_was_only_in_the_strip_shows_nothing_of_the_one_before(
+    start: Start, qtbot: QtBot, photographs: dict[str, Path]
+) -> None:
+    """What the network saw of it comes with a second answer."""
+    window = start(photographs["coffee"], photographs["rocket"]).window
+    window.microscope.show_panel("what_if")
+    panel = panel_of(window)
+    window.microscope_commands.edit(EditWish(Shuffle(3)))
+    settle(qtbot, window)
+    assert panel._compared.isVisible()
+    assert panel.save_button.isEnabled()
+    assert panel.ranking.changes
+    seen: list[tuple[bool, bool, bool]] = []
+    focus = window.focus
+    focus.report_changed.connect(
+        lambda: seen.append(
+            (
+                focus.report is not None and focus.report.pixels is None,
+                panel._compared.isVisibleTo(panel) or bool(panel.ranking.changes),
+                panel.save_button.isEnabled(),
+            )
+        )
+    )
+    window.session.show_picture(window.session.gallery.picture(1))
+    qtbot.waitUntil(lambda: focus.report is not None and focus.report.pixels is not None, timeout=TIMEOUT_MS)
+    assert (True, False, False) in seen
+    assert not any(compared for lacks_pixels, compared, _ in seen if lacks_pixels)
+
+
+def test_changed_ranking_chooses_by_left_click_and_arrow_keys(window: MainWindow, qtbot: QtBot) -> None:
+    panel = panel_of(window)
+    window.microscope_commands.edit(EditWish(Shuffle(3)))
+    settle(qtbot, window)
+    ranking = panel.ranking
+    chosen: list[int] = []
+    ranking.class_chosen.connect(chosen.append)
+    wanted = [each.index for each in ranking.changes]
+    rows = [QPoint(20, HEAD + PAIR * row + 5) for row in range(len(wanted))]
+    qtbot.mouseClick(ranking, Qt.MouseButton.RightButton, pos=rows[1])
+    assert chosen == []
+    qtbot.mouseClick(ranking, Qt.MouseButton.LeftButton, pos=rows[1])
+    assert chosen == [wanted[1]]
+    assert window.focus.class_index == wanted[1]
+    assert ranking.focusPolicy() & Qt.FocusPolicy.TabFocus
+    qtbot.keyClick(ranking, Qt.Key.Key_Down)
+    qtbot.keyClick(ranking, Qt.Key.Key_Up)
+    assert chosen[1:] == [wanted[2], wanted[1]]

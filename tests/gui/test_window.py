@@ -152,11 +152,11 @@ def test_pointing_at_a_patch_shows_what_it_reads_and_writes(
 ) -> None:
     window = start(photographs["coffee"]).window
     view = window.picture.view
-    with qtbot.waitSignal(window.session.patch_answered, timeout=TIMEOUT_MS) as answered:
+    with qtbot.waitSignal(window.session.questions.patch_answered, timeout=TIMEOUT_MS) as answered:
         qtbot.mouseMove(view, view.patch_screen_rectangle(27).center().toPoint())
     assert answered.args[0].request.patch == 27
     assert "patch (4, 4)" in window.patch.title.text()
-    with qtbot.waitSignal(window.session.patch_answered, timeout=TIMEOUT_MS) as answered:
+    with qtbot.waitSignal(window.session.questions.patch_answered, timeout=TIMEOUT_MS) as answered:
         window.actions_.next_layer.trigger()
     assert answered.args[0].request.layer == 1
 
@@ -282,7 +282,7 @@ def test_rectangle_of_ones_own_changes_the_result_says_so_and_can_be_undone(
     window = start(photographs["coffee"]).window
     before = window.session.current.report
     with qtbot.waitSignal(window.session.report_changed, timeout=TIMEOUT_MS):
-        window.explorer._use_rectangle(Rect(0, 0, 100, 100))
+        window.explorer.framing.use_rectangle(Rect(0, 0, 100, 100))
     after = window.session.current.report
     assert after.seen == Rect(0, 0, 100, 100)
     assert after.predictions != before.predictions
@@ -296,7 +296,7 @@ def test_rectangle_of_ones_own_changes_the_result_says_so_and_can_be_undone(
 def test_dragged_corner_moves_what_is_seen(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
     window = start(photographs["coffee"]).window
     with qtbot.waitSignal(window.session.report_changed, timeout=TIMEOUT_MS):
-        window.explorer._use_framing(FramingKind.RECTANGLE)
+        window.explorer.framing.use(FramingKind.RECTANGLE)
     view = window.picture.view
     seen = window.session.current.report.seen
     corner = view.placement().to_screen(seen).bottomRight().toPoint()
@@ -313,7 +313,7 @@ def test_dragged_corner_moves_what_is_seen(start: Start, qtbot: QtBot, photograp
 def test_whole_picture_can_be_seen(start: Start, qtbot: QtBot, photographs: dict[str, Path], kind: FramingKind) -> None:
     window = start(photographs["coffee"]).window
     with qtbot.waitSignal(window.session.report_changed, timeout=TIMEOUT_MS):
-        window.explorer._use_framing(kind)
+        window.explorer.framing.use(kind)
     seen = window.session.current.report.seen
     assert seen.left <= 0
     assert seen.right >= 600
@@ -428,7 +428,7 @@ def test_saved_picture_has_its_map(start: Start, qtbot: QtBot, photographs: dict
     assert (image.width(), image.height()) == (600, 400)
     path = tmp_path / "map.png"
     with qtbot.waitSignal(window.files.saver.saved, timeout=TIMEOUT_MS):
-        window.files.saver.save_image(image, path)
+        window.files.saver.save_image(lambda: image, path)
     with Image.open(path) as saved, Image.open(photographs["coffee"]) as original:
         difference = np.abs(np.asarray(saved.convert("RGB"), int) - np.asarray(original.convert("RGB"), int))
     assert difference.mean() > 2

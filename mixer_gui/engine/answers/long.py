@@ -1,10 +1,9 @@
 """Jobs: attributions and faithfulness curves, as generators that yield after each batch.
 
-They keep pixels and hold no tensor of the device between batches, so that a model that moves to the CPU takes its
-jobs along.
+They take pixels and the classifier from a detail and let go of it at once: between batches they hold no tensor of the
+device, so that what fills a GPU can be freed, and a model that moves to the CPU takes its jobs along.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import product
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mixer_gui.engine.answers.stopwatch import Stopwatch
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail, read_only
 from mixer_gui.engine.device import ran_out_of_gpu_memory, release_gpu_memory
@@ -73,34 +73,36 @@ def run_attribution(job: AttributionJob, detail: Detail) -> Iterator[JobProgress
 
     One pass more than steps or patches is for the baseline.
     """
-    spent_ms = 0.0
-    classifier = detail.classifier
-    logit = float(detail.logits[job.index])
+    return _attribution(job, detail.classifier, detail.pixels, float(detail.logits[job.index]))
+
+
+def _attribution(
+    job: AttributionJob, classifier: Classifier, pixels: "NDArray[np.uint8]", logit: float
+) -> Iterator[JobProgress | AttributionReport]:
+    watch = Stopwatch()
     is_occlusion = job.method == AttributionMethod.OCCLUSION
     pace = Pace(MOST_PICTURES if is_occlusion else MOST_RECORDED)
     patches = classifier.info.grid.count
     count = patches if is_occlusion else job.steps
     values = torch.zeros(patches)
 
-    started = time.perf_counter()
-    with _on_device(classifier):
-        baseline = baseline_logit(classifier.model, detail.images()[0], job.index)
-    spent_ms += (time.perf_counter() - started) * 1e3
+    with watch, _on_device(classifier):
+        baseline = baseline_logit(classifier.model, _image(classifier, pixels), job.index)
     yield JobProgress(job.id, 1, count + 1)
     for batch in pace.batches(count):
-        started = time.perf_counter()
-        with _on_device(classifier):
-            model, image = classifier.model, detail.images()[0]
+        with watch, _on_device(classifier):
             if is_occlusion:
-                values[batch.start : batch.stop] = occlusion(model, image, job.index, logit, batch).cpu()
+                values[batch.start : batch.stop] = occlusion(
+                    classifier.model, _image(classifier, pixels), job.index, logit, batch
+                ).cpu()
             else:
-                values += integrated_gradients(model, image, job.index, job.steps, batch).cpu()
-        elapsed_ms = (time.perf_counter() - started) * 1e3
-        pace.took(len(batch), elapsed_ms)
-        spent_ms += elapsed_ms
+                values += integrated_gradients(
+                    classifier.model, _image(classifier, pixels), job.index, job.steps, batch
+                ).cpu()
+        pace.took(len(batch), watch.last_ms)
         yield JobProgress(job.id, 1 + batch.stop, count + 1)
     remainder = logit - baseline - float(values.double().sum())
-    yield AttributionReport(job, read_only(values), remainder, spent_ms)
+    yield AttributionReport(job, read_only(values), remainder, watch.total_ms)
 
 
 class _Found:
@@ -124,37 +126,55 @@ class _Found:
 
 def run_faithfulness(job: FaithfulnessJob, detail: Detail) -> Iterator[JobProgress | FaithfulnessReport]:
     """Deletion, then insertion, of one map after the other; a partial report after each batch, the whole one last."""
-    spent_ms = 0.0
-    classifier, pace = detail.classifier, Pace()
-    grid, temperature, size = classifier.info.grid, classifier.info.temperature, job.patches_per_step
-    share = changed_share(grid.count, size)
-    points = point_count(grid.count, size)
+    return _faithfulness(job, detail.classifier, detail.pixels)
+
+
+def _faithfulness(
+    job: FaithfulnessJob, classifier: Classifier, pixels: "NDArray[np.uint8]"
+) -> Iterator[JobProgress | FaithfulnessReport]:
+    watch, pace = Stopwatch(), Pace()
+    patches, size = classifier.info.grid.count, job.patches_per_step
+    share = changed_share(patches, size)
+    points = point_count(patches, size)
     found = [_Found(ranked) for ranked in job.maps]
-    blurry = blurred(detail.pixels)
+    blurry = blurred(pixels)
     done, total = 0, 2 * points * len(found)
 
     def told() -> FaithfulnessReport:
         curves = tuple(each.curves(share) for each in found)
-        return FaithfulnessReport(job, read_only(share), curves, done == total, spent_ms)
+        return FaithfulnessReport(job, read_only(share), curves, done == total, watch.total_ms)
 
     for each, inserts in product(found, (False, True)):
         curve = each.insertion if inserts else each.deletion
         for batch in pace.batches(points):
-            started = time.perf_counter()
-            with _on_device(classifier):
-                picture = detail.images()[0]
-                start = classifier.normalised(blurry[None])[0] if inserts else picture
-                end = picture if inserts else torch.zeros_like(picture)
-                images = pictures_on_the_way(start, end, each.order, batch, size, grid)
-                curve.extend(class_probability(classifier.model, images, job.index, temperature).tolist())
-            elapsed_ms = (time.perf_counter() - started) * 1e3
-            pace.took(len(batch), elapsed_ms)
-            spent_ms += elapsed_ms
+            with watch, _on_device(classifier):
+                ends = (blurry, pixels) if inserts else (pixels, None)
+                curve.extend(_probabilities(job, classifier, ends, each.order, batch))
+            pace.took(len(batch), watch.last_ms)
             done += len(batch)
             yield JobProgress(job.id, done, total)
             if done < total:
                 yield told()
     yield told()
+
+
+def _probabilities(
+    job: FaithfulnessJob,
+    classifier: Classifier,
+    ends: "tuple[NDArray[np.uint8], NDArray[np.uint8] | None]",
+    order: Tensor,
+    batch: range,
+) -> list[float]:
+    """The class's probability at the points `batch` on the way from one picture to another; None: the mean colour."""
+    start = _image(classifier, ends[0])
+    end = torch.zeros_like(start) if ends[1] is None else _image(classifier, ends[1])
+    images = pictures_on_the_way(start, end, order, batch, job.patches_per_step, classifier.info.grid)
+    return class_probability(classifier.model, images, job.index, classifier.info.temperature).tolist()
+
+
+def _image(classifier: Classifier, pixels: "NDArray[np.uint8]") -> Tensor:
+    """The picture as the network takes it, (3, H, W)."""
+    return classifier.normalised(pixels[None])[0]
 
 
 @contextmanager

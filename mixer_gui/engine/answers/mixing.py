@@ -1,20 +1,50 @@
-"""How layers mix tokens: mixing matrices, and what they say of one patch through several layers."""
+"""How layers mix tokens: what a patch reads and writes, mixing matrices, and one patch through several layers."""
 
 import time
+from collections.abc import Iterator
 
 import torch
 
-from mixer_gui.engine.detail import Detail, read_only
-from mixer_gui.explain.mixing import mixing_matrix, patch_distances, small_share, spread
-from mixer_gui.explain.rollout import reach, rollout_reads, rollout_writes
+from mixer_gui.engine.answers.stopwatch import Stopwatch
+from mixer_gui.engine.detail import Detail, Recall, read_only
+from mixer_gui.explain.mixing import (
+    mixing_matrix,
+    patch_distances,
+    reading_energy,
+    reads,
+    small_share,
+    spread,
+    writes,
+)
+from mixer_gui.explain.rollout import Fading, begin_fading, fade_through, felt, rollout_reads, rollout_writes
 from mixer_gui.records import (
     MixingReport,
     MixingRequest,
+    PatchReport,
+    PatchRequest,
     ReachReport,
     ReachRequest,
     RolloutReport,
     RolloutRequest,
 )
+
+
+@torch.inference_mode()
+def answer_patch(request: PatchRequest, detail: Detail) -> PatchReport:
+    """What one patch of one layer reads from and writes to. Raises ValueError without a FULL recording."""
+    started = time.perf_counter()
+    recording = detail.recording
+    if recording.gelu_slope is None or not recording.hidden:
+        raise ValueError("a patch query needs a FULL recording")
+    mixing = detail.classifier.model.token_mixing(request.layer)
+    slope = recording.gelu_slope[0, request.layer]
+    return PatchReport(
+        request,
+        read_only(reads(mixing, slope, request.patch)),
+        read_only(writes(mixing, slope, request.patch)),
+        read_only(reading_energy(mixing, recording.hidden[request.layer][0], request.patch)),
+        (time.perf_counter() - started) * 1e3,
+    )
 
 
 @torch.inference_mode()
@@ -52,9 +82,25 @@ def answer_rollout(request: RolloutRequest, detail: Detail) -> RolloutReport:
     )
 
 
-@torch.inference_mode()
-def answer_reach(request: ReachRequest, detail: Detail) -> ReachReport:
-    """How far one patch is felt at the end of the network. Raises ValueError without a FULL recording."""
-    started = time.perf_counter()
-    values = reach(detail.classifier.model, detail.recording, request.patch)
-    return ReachReport(request, read_only(values), (time.perf_counter() - started) * 1e3)
+def answer_reach(request: ReachRequest, recall: Recall) -> Iterator[ReachReport | None]:
+    """How far one patch is felt at the end of the network, in a step for each layer.
+
+    Raises ValueError without a FULL recording.
+    """
+    watch = Stopwatch()
+    with watch, torch.inference_mode():
+        fading = begin_fading(recall().classifier.model, recall().recording, request.patch)
+    for layer in range(recall().classifier.info.layers):
+        with watch, torch.inference_mode():
+            fading = _through(layer, fading, recall())
+        yield None
+    with watch, torch.inference_mode():
+        values = read_only(felt(recall().classifier.model, fading))
+    yield ReachReport(request, values, watch.total_ms)
+
+
+def _through(layer: int, fading: Fading, detail: Detail) -> Fading:
+    """The model, and with it the recording, may have moved to another device since the last step."""
+    device = detail.logits.device
+    entering = Fading(fading.tokens.to(device), fading.change.to(device))
+    return fade_through(detail.classifier.model, detail.recording, layer, entering)

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.images import map_image
-from mixer_gui.gui.labels import badge, set_text
+from mixer_gui.gui.labels import badge, plain_tip, set_text
 from mixer_gui.gui.microscope.attributions import (
     METHODS,
     Answers,
@@ -105,11 +105,11 @@ class Tile(QWidget):
         name, tip = attribution_name(kind), explanation(kind)
         self.map = MapButton()
         self.map.setAccessibleName(name)
-        self.map.setToolTip(f"<span>{tip}</span>")
+        self.map.setToolTip(plain_tip(tip))
         self.map.clicked.connect(lambda checked: self.chosen.emit(kind if checked else None))
         self.compute = QPushButton(self.tr("Compute"))
         self.compute.setAccessibleName(self.tr("Compute: {0}").format(name))
-        self.compute.setToolTip(f"<span>{tip}</span>")
+        self.compute.setToolTip(plain_tip(tip))
         self.compute.clicked.connect(lambda: self.compute_asked.emit(kind))
         self.cost = QLabel()
         self.cost.setObjectName("muted")
@@ -138,7 +138,7 @@ class Tile(QWidget):
         self.name = QLabel(name)
         self.name.setWordWrap(True)
         self.name.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
-        self.badge = badge(exactness(kind), f"<span>{tip}</span>")
+        self.badge = badge(exactness(kind), plain_tip(tip))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)

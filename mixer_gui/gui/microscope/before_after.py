@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mixer_gui.gui.prediction_list import percentage, short_label
@@ -92,16 +92,23 @@ class Change:
 
 
 class ChangedRanking(QWidget):
-    """For each class two bars, hollow before and full after, with the numbers and their difference."""
+    """For each class two bars, hollow before and full after, with the numbers and their difference.
+
+    A click or the arrow keys choose a class; the chosen one's name is bold.
+    """
 
     class_chosen = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.changes: tuple[Change, ...] = ()
+        self._chosen: int | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName(self.tr("Rankings before and after"))
-        self.setToolTip(self.tr("The first five classes of both. Click one to see the evidence for it."))
+        self.setToolTip(
+            self.tr("The first five classes of both. A click, or the arrow keys, choose one: see the evidence for it.")
+        )
 
     def show_changes(self, changes: tuple[Change, ...]) -> None:
         if changes != self.changes:
@@ -113,10 +120,25 @@ class ChangedRanking(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(300, HEAD + PAIR * len(self.changes))
 
+    def mark(self, index: int | None) -> None:
+        """Which class is the chosen one; it need not be among these."""
+        if index != self._chosen:
+            self._chosen = index
+            self.update()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         row = int((event.position().y() - HEAD) // PAIR)
-        if 0 <= row < len(self.changes) and event.position().y() >= HEAD:
+        if event.button() == Qt.MouseButton.LeftButton and 0 <= row < len(self.changes):
             self.class_chosen.emit(self.changes[row].index)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        by = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))
+        if by is None or not self.changes:
+            super().keyPressEvent(event)
+            return
+        rows = [row for row, each in enumerate(self.changes) if each.index == self._chosen]
+        row = rows[0] + by if rows else 0
+        self.class_chosen.emit(self.changes[min(max(row, 0), len(self.changes) - 1)].index)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -135,12 +157,22 @@ class ChangedRanking(QWidget):
             numbers = _words(each)
             room = metrics.horizontalAdvance(numbers) + 8
             painter.setPen(QColor(scheme.text))
-            label = metrics.elidedText(each.label, Qt.TextElideMode.ElideRight, max(int(line.width() - room), 20))
-            painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignLeft), label)
             painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignRight), numbers)
+            font = painter.font()
+            font.setBold(each.index == self._chosen)
+            painter.setFont(font)
+            space = max(int(line.width() - room), 20)
+            label = painter.fontMetrics().elidedText(each.label, Qt.TextElideMode.ElideRight, space)
+            painter.drawText(line, middle | int(Qt.AlignmentFlag.AlignLeft), label)
+            font.setBold(False)
+            painter.setFont(font)
             for number, share in enumerate((each.before, each.after)):
                 bar = QRectF(0, top + LINE + number * (BAR + 1), self.width(), BAR)
                 _paint_bar(painter, bar, share or 0.0, full=number == 1)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(scheme.accent), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
 

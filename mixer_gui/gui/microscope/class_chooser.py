@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractProxyModel, QEvent, QObject, QStringListModel, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLineEdit, QListView, QMenu, QToolButton, QWidget
 
 from mixer_gui.gui.prediction_list import short_label
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SHOWN_MATCHES = 12
+# Of the field, whatever shortcut of the window they are elsewhere: by themselves, with Ctrl and with Shift.
+EDITING_KEYS = frozenset(
+    (
+        Qt.Key.Key_Backspace,
+        Qt.Key.Key_Delete,
+        Qt.Key.Key_Left,
+        Qt.Key.Key_Right,
+        Qt.Key.Key_Home,
+        Qt.Key.Key_End,
+        Qt.Key.Key_PageUp,
+        Qt.Key.Key_PageDown,
+    )
+)
+EDITING_MODIFIERS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 
 
 class ClassChooser(QWidget):
@@ -108,9 +122,20 @@ class ClassChooser(QWidget):
         return None
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """All is selected when the field gets the focus, so that typing replaces it."""
-        if watched is self.field and isinstance(event, QFocusEvent) and event.type() == QEvent.Type.FocusIn:
+        """All is selected when the field gets the focus, so that typing replaces it; its keys are no shortcuts."""
+        if watched is self.field and event.type() == QEvent.Type.FocusIn:
             QTimer.singleShot(0, self._select_all)
+        elif watched is self.field and isinstance(event, QKeyEvent):
+            is_undone = event.key() == Qt.Key.Key_Escape and self.field.text() != self._shown
+            if event.type() == QEvent.Type.ShortcutOverride:
+                is_bare = not event.modifiers() & ~(EDITING_MODIFIERS | Qt.KeyboardModifier.KeypadModifier)
+                if is_undone or (event.key() in EDITING_KEYS and is_bare):
+                    event.accept()
+                    return True
+            elif event.type() == QEvent.Type.KeyPress and is_undone:
+                self._restore()
+                self._select_all()
+                return True
         return super().eventFilter(watched, event)
 
     @Slot()

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, Qt, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from mixer_gui.gui.images import high_end
-from mixer_gui.gui.labels import FittingLabel, badge, set_words, words_label
+from mixer_gui.gui.labels import FittingLabel, badge, scrolling, set_words, words_label
 from mixer_gui.gui.maps import CaptionedMap, ShownMap
 from mixer_gui.gui.microscope.class_chooser import ClassChooser
 from mixer_gui.gui.microscope.contribution_chart import (
@@ -55,7 +53,6 @@ class ClassPanel(Panel):
         super().__init__(focus, _tr("Why this class?"), parent)
         self._against: int | None = None
         self._part: Part | None = None  # whose contribution lies over the picture; None: the evidence
-        self._asked: DifferenceRequest | None = None
         self._answer: DifferenceReport | None = None
         self._model: CheckpointInfo | None = None  # whose class names the choosers know
         self._reveals = False
@@ -113,10 +110,6 @@ class ClassPanel(Panel):
 
     # --- the panel ---
 
-    def set_shown(self, shown: bool) -> None:
-        self._asked = None  # what came while it was hidden was not taken
-        super().set_shown(shown)
-
     def refresh(self) -> None:
         report, index = self.report, self.focus.class_index
         if report is None or index is None:
@@ -133,16 +126,15 @@ class ClassPanel(Panel):
         self.chooser.show_class(index)
         self.rival.show_class(self._against)
         self._refresh_offer()
-        wanted = DifferenceRequest(report.id, index, self._against)
-        if wanted != self._asked:
-            self._asked = wanted
-            self.focus.ask(wanted)
+        wanted = self._wanted()
+        if wanted is not None and (self._answer is None or self._answer.request != wanted):
+            self.ask(wanted)
         if self._part is not None and self._part.half != Half.STEM and self._part.layer != self.focus.layer:
             self._part = self._part._replace(layer=self.focus.layer)
         self._show()
 
     def take(self, answer: Answer) -> None:
-        if isinstance(answer, DifferenceReport) and answer.request == self._asked:
+        if isinstance(answer, DifferenceReport) and answer.request == self._wanted():
             self._answer = answer
             self._show()
             self.overlay_changed.emit()
@@ -173,7 +165,7 @@ class ClassPanel(Panel):
         }
 
     def views(self) -> dict[str, QWidget]:
-        return {self.tr("Contributions"): self.chart, self.tr("Lens"): self.ribbon}
+        return {} if self._answer is None else {self.tr("Contributions"): self.chart, self.tr("Lens"): self.ribbon}
 
     # --- commands ---
 
@@ -247,21 +239,17 @@ class ClassPanel(Panel):
         inside.addWidget(_part_heading(self.tr("What it would say so far"), lens_badge))
         inside.addWidget(self.ribbon, 3)
         inside.addWidget(self.reading)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(charts)
-        scroll.viewport().setAutoFillBackground(False)
-        charts.setAutoFillBackground(False)
         self.body.addLayout(choosers)
         answer = QHBoxLayout()
         answer.addWidget(self.said, 1)
         answer.addWidget(self.offer)
         self.body.addLayout(answer)
         self.body.addLayout(over)
-        self.body.addWidget(scroll, 1)
+        self.body.addWidget(scrolling(charts), 1)
+
+    def _wanted(self) -> DifferenceRequest | None:
+        report, index = self.report, self.focus.class_index
+        return None if report is None or index is None else DifferenceRequest(report.id, index, self._against)
 
     def _take_names(self) -> None:
         report = self.report
@@ -349,7 +337,7 @@ class ClassPanel(Panel):
         """What lies over the picture, and the controls that say what it is; the same map stays the same object."""
         self._refresh_part()
         answer = self._answer
-        if answer is None or answer.request != self._asked:
+        if answer is None or answer.request != self._wanted():
             self._overlay, self._mapped = None, ()
             return
         choice = (self._part, self.raw.isChecked(), self.own_scale.isChecked(), self.focus.reveals_names)

@@ -11,7 +11,9 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollA
 from mixer_gui.gui.images import high_end, map_image, map_images
 from mixer_gui.gui.labels import badge, heading, set_words, words_label
 from mixer_gui.gui.maps import MapKind, ShownMap, kind_name, scale_ends
-from mixer_gui.gui.microscope.compare_views import LayerRows, RankingTable, Triptych, seen_image
+from mixer_gui.gui.microscope.compare_views import Triptych, seen_image
+from mixer_gui.gui.microscope.layer_rows import LayerRows
+from mixer_gui.gui.microscope.ranking_table import RankingTable, Row
 from mixer_gui.gui.pairing import (
     TOP,
     MapPair,
@@ -146,6 +148,7 @@ class ComparePage(QScrollArea):
             if comparison.is_of_pictures:
                 title = report.source.name
             pictures.titles[number].set_text(f"{side}  {title}")
+            view.setAccessibleDescription(f"{title}. {name}")
             layer = pair.layer_b if number else pair.layer_a
             pictures.captions[number].set_text(
                 self.tr("after the last layer")
@@ -168,6 +171,7 @@ class ComparePage(QScrollArea):
                 correlation(pair.a.values, pair.b.values)
             )
         pictures.words.setText(words)
+        pictures.difference.setAccessibleDescription(words)
         pictures.fit()
 
     @staticmethod
@@ -183,7 +187,7 @@ class ComparePage(QScrollArea):
 
     def _draw_rankings(self, a: Report, b: Report, comparison: Comparison) -> None:
         chosen = self.focus.class_index
-        is_paired = have_same_classes(a.model, b.model)
+        is_paired, words = have_same_classes(a.model, b.model), ""
         self.paired.setVisible(is_paired)
         self.only_a.setVisible(not is_paired)
         self.only_b.setVisible(not is_paired)
@@ -195,17 +199,17 @@ class ComparePage(QScrollArea):
         else:
             beside = None if chosen is None else class_beside(chosen, a.model, b.model)
             self.only_a.show_rows([self._row(each, a) for each in a.predictions[:TOP]], chosen)
-            self.only_b.show_rows([self._row(each, b) for each in b.predictions[:TOP]], beside)
-        set_words(
-            self.ranking_words,
-            ""
-            if is_paired
-            else self.tr(
+            of_b = [self._row(each, b) for each in b.predictions[:TOP]]
+            unknown = frozenset(index for index, _, _ in of_b if class_beside(index, b.model, a.model) is None)
+            self.only_b.show_rows(of_b, beside, unknown)
+            words = self.tr(
                 "The two models know different classes: their probabilities cannot be set against each other."
-            ),
-        )
+            )
+            if unknown:
+                words += " " + self.tr("Those of B that A does not know are greyed and cannot be chosen.")
+        set_words(self.ranking_words, words)
 
-    def _row(self, prediction: Prediction, report: Report) -> tuple[int, str, tuple[float | None, ...]]:
+    def _row(self, prediction: Prediction, report: Report) -> Row:
         label = report.model.names.label(prediction.index, reveal=self.focus.reveals_names)
         return prediction.index, short_label(label), (prediction.probability,)
 

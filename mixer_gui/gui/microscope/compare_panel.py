@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.microscope.compare_page import ComparePage
 from mixer_gui.gui.microscope.panel import Panel
 from mixer_gui.gui.pairing import MapChoice, MapPair, pair_maps, recognised
@@ -87,7 +88,7 @@ class ComparePanel(Panel):
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.retry_button = QPushButton(self.tr("Try Again"))
         self.retry_button.setToolTip(self.tr("Read B again and classify it"))
-        self.retry_button.clicked.connect(self._retry)
+        self.retry_button.clicked.connect(self.retry)
         layout = QVBoxLayout(page)
         layout.addStretch(1)
         layout.addWidget(self.message)
@@ -121,6 +122,16 @@ class ComparePanel(Panel):
         if self.comparison is not None:
             self.comparison.follow()
         self._draw()
+
+    def complaints(self) -> tuple[str, ...]:
+        failed = "" if self.comparison is None else self.comparison.failed
+        return (failed,) if failed else ()
+
+    @Slot()
+    def retry(self) -> None:
+        """Another try after a failure, of B or of a question about either side."""
+        if self.comparison is not None:
+            self.comparison.retry()
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         import numpy as np
@@ -167,7 +178,7 @@ class ComparePanel(Panel):
             self.which.clear()
             for row, (name, _, tip) in enumerate(choices):
                 self.which.addItem(name)
-                self.which.setItemData(row, tip, Qt.ItemDataRole.ToolTipRole)
+                self.which.setItemData(row, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)
         chosen = None if comparison is None else comparison.chosen
         row = next((row for row, (_, each, _) in enumerate(choices) if each is not None and each == chosen), -1)
         self.which.setCurrentIndex(row)
@@ -195,11 +206,6 @@ class ComparePanel(Panel):
         if choice is not None:
             comparison.choose(choice)
         self._list_choices()
-
-    @Slot()
-    def _retry(self) -> None:
-        if self.comparison is not None:
-            self.comparison.choose(self.comparison.chosen)
 
     @Slot()
     def _swap(self) -> None:
@@ -248,6 +254,11 @@ class ComparePanel(Panel):
     def _draw(self) -> None:
         if not self.is_shown:
             return
+        self._draw_sides()
+        self.show_failures()
+        self.refresh_saving()
+
+    def _draw_sides(self) -> None:
         comparison, a, b = self.comparison, self.report, self._b()
         is_failure = comparison is not None and comparison.failure is not None
         self.retry_button.setVisible(is_failure)
@@ -266,7 +277,7 @@ class ComparePanel(Panel):
                 self._drawn, self._drawn_map, self.shown = state, focus.shown_map, pair
                 self.page.show_pair(a, b, pair, comparison)
         if self.shown is None:
-            self.message.setText(self.tr("Computing …"))
+            self.message.setText("" if comparison.failed else self.tr("Computing …"))
             self._states.setCurrentIndex(0)
             return
         self.page.mark()

@@ -1,50 +1,20 @@
-"""What a comparison is shown with: a picture with its map, rankings in columns, rows of small maps."""
+"""What the two sides of a comparison are shown with: pictures with their maps, and the difference of the maps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QImage,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPainterPath,
-    QPaintEvent,
-    QPen,
-    QResizeEvent,
-)
-from PySide6.QtWidgets import (
-    QGridLayout,
-    QHeaderView,
-    QSizePolicy,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QWidget,
-)
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from mixer_gui.gui.labels import ElidedLabel, words_label
 from mixer_gui.gui.patch_panel import Legend
-from mixer_gui.gui.prediction_list import percentage
 from mixer_gui.gui.theme import colours
 from mixer_gui.records import PatchGrid, Rect
 
-Index = QModelIndex | QPersistentModelIndex
-SHARE_ROLE = Qt.ItemDataRole.UserRole
-CLASS_ROLE = SHARE_ROLE + 1
 OPACITY = 0.75  # of a map over its picture
 SEEN_EDGE = 480
 WIDE = 540  # pixels from which on the difference stands beside the two
 TALLEST = 300
-ROW_HEIGHT = 24
-LEAST_CELL = 30  # pixels of a small map, below which a row goes on in a second line
-LARGEST_CELL = 72
-GAP = 4
 
 
 class PictureMap(QWidget):
@@ -65,7 +35,6 @@ class PictureMap(QWidget):
         self.setAccessibleName(name)
         if takes_keys:
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            self.setAccessibleDescription(self.tr("The arrow keys go from patch to patch."))
 
     def show_map(self, picture: QImage | None, image: QImage | None, grid: PatchGrid | None) -> None:
         """`picture`: what the network saw; `image`: the map, a pixel a patch."""
@@ -179,207 +148,12 @@ def seen_image(image: QImage, width: int, height: int, seen: Rect) -> QImage:
     return whole
 
 
-class ShareDelegate(QStyledItemDelegate):
-    """Paints a probability as a bar behind its number; what has none is painted as text."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(super().sizeHint(option, index).width(), ROW_HEIGHT)
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        share = index.data(SHARE_ROLE)
-        if not isinstance(share, float):
-            super().paint(painter, option, index)
-            return
-        scheme = colours()
-        cell = QRectF(option.rect).adjusted(2, 1.5, -2, -1.5)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rounded = QPainterPath()
-        rounded.addRoundedRect(cell, 4, 4)
-        painter.setClipPath(rounded)
-        painter.fillRect(cell, QColor(scheme.field))
-        painter.fillRect(QRectF(cell.left(), cell.top(), cell.width() * share, cell.height()), QColor(scheme.bar))
-        painter.setClipping(False)
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.setPen(QPen(QColor(scheme.accent), 1))
-            painter.drawRoundedRect(cell, 4, 4)
-        painter.setPen(QColor(scheme.text))
-        text = cell.adjusted(6, 0, -6, 0)
-        painter.drawText(text, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), percentage(share))
-        painter.restore()
-
-
-class RankingTable(QTreeWidget):
-    """Classes and their probabilities in one column or two, as high as its rows. Choosing a row chooses its class."""
-
-    class_chosen = Signal(int)
-
-    def __init__(self, titles: Sequence[str], name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setColumnCount(len(titles))
-        self.setHeaderLabels(list(titles))
-        self.setRootIsDecorated(False)
-        self.setUniformRowHeights(True)
-        self.setAllColumnsShowFocus(True)
-        self.setItemDelegate(ShareDelegate(self))
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.setAccessibleName(name)
-        header = self.header()
-        header.setSectionsMovable(False)
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(40)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in range(1, len(titles)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            self.headerItem().setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.itemActivated.connect(self._choose)
-        self.itemClicked.connect(self._choose)
-        self._rows: tuple[tuple[int, str, tuple[float | None, ...]], ...] = ()
-
-    def show_rows(self, rows: Sequence[tuple[int, str, tuple[float | None, ...]]], chosen: int | None) -> None:
-        """Each row: class index, label, probabilities (None: not known yet). `chosen` is marked."""
-        rows = tuple(rows)
-        if rows != self._rows:
-            self._rows = rows
-            self.clear()
-            for index, label, shares in rows:
-                item = QTreeWidgetItem([label, *("…" if each is None else percentage(each) for each in shares)])
-                item.setData(0, CLASS_ROLE, index)
-                item.setToolTip(0, label)
-                item.setSizeHint(0, QSize(40, ROW_HEIGHT))
-                for column, share in enumerate(shares, start=1):
-                    item.setData(column, SHARE_ROLE, share)
-                    item.setToolTip(column, "" if share is None else f"{label}: {share:.6f}")
-                    item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.addTopLevelItem(item)
-        for row, (index, _, _) in enumerate(rows):
-            shown = self.topLevelItem(row)
-            if shown is not None:
-                shown.setSelected(index == chosen)
-        self.setFixedHeight(self.header().sizeHint().height() + len(rows) * ROW_HEIGHT + 2 * self.frameWidth())
-
-    def rows(self) -> tuple[tuple[int, str, tuple[float | None, ...]], ...]:
-        return self._rows
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        width = min(max(self.viewport().width() // (self.columnCount() + 1), 64), 160)
-        for column in range(1, self.columnCount()):
-            self.header().resizeSection(column, width)
-
-    def _choose(self, item: QTreeWidgetItem) -> None:
-        self.class_chosen.emit(int(item.data(0, CLASS_ROLE)))
-
-
-class LayerRows(QWidget):
-    """All layers of A and of B as small maps, one above the other; a click or the arrow keys choose a layer of A."""
-
-    layer_chosen = Signal(int)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._sides: tuple[tuple[QImage, ...], tuple[QImage, ...]] = ((), ())
-        self._marked = (0, 0)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(self.tr("All layers of A and of B"))
-        self.setAccessibleDescription(self.tr("The left and right arrow keys choose a layer."))
-
-    def show_layers(self, a: Sequence[QImage], b: Sequence[QImage], marked: tuple[int, int]) -> None:
-        """`marked`: the layer of each that stands above, from 0."""
-        self._sides, self._marked = (tuple(a), tuple(b)), marked
-        self._fit()
-        self.update()
-
-    def cells(self) -> list[tuple[int, int, QRectF]]:
-        """(side, layer, place) of every map. Lines of both sides take turns, so that pairs stand together."""
-        per_line, cell, line = self._measures()
-        placed = []
-        lines = [-(-len(each) // per_line) for each in self._sides]
-        top = 2.0  # the mark of the first ones
-        for number in range(max(lines)):
-            for side in range(2):
-                layers = range(number * per_line, min((number + 1) * per_line, len(self._sides[side])))
-                if not layers:
-                    continue
-                for layer in layers:
-                    left = self._margin() + (layer - layers.start) * (cell + GAP)
-                    placed.append((side, layer, QRectF(left, top, cell, cell)))
-                top += line
-            top += GAP
-        return placed
-
-    def layer_at(self, place: QPointF) -> int | None:
-        """A's layer, also where B's beside it is pointed at."""
-        for side, layer, cell in self.cells():
-            if cell.contains(place):
-                a, b = len(self._sides[0]), len(self._sides[1])
-                return layer if side == 0 or a == b else round(layer * (a - 1) / max(b - 1, 1))
-        return None
-
-    def _margin(self) -> int:
-        return self.fontMetrics().horizontalAdvance("W") + GAP
-
-    def _measures(self) -> tuple[int, int, int]:
-        """Maps in a line, the edge of one, and the height of a line with its numbers."""
-        most = max(len(self._sides[0]), len(self._sides[1]), 1)
-        room = max(self.width() - self._margin() - 2, LEAST_CELL)
-        lines = 1
-        while lines < most and room / -(-most // lines) - GAP < LEAST_CELL:
-            lines += 1
-        per_line = -(-most // lines)
-        cell = int(min(room / per_line - GAP, LARGEST_CELL))
-        return per_line, cell, cell + self.fontMetrics().height() + 2
-
-    def _fit(self) -> None:
-        bottom = max((cell.bottom() for _, _, cell in self.cells()), default=0.0)
-        self.setFixedHeight(int(bottom + self.fontMetrics().height() + 4))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        scheme, metrics = colours(), self.fontMetrics()
-        for side, layer, cell in self.cells():
-            painter.drawImage(cell, self._sides[side][layer])
-            is_marked = layer == self._marked[side]
-            painter.setPen(QPen(QColor(scheme.accent), 2) if is_marked else QPen(QColor(scheme.edge), 1))
-            painter.drawRect(cell.adjusted(-1, -1, 1, 1) if is_marked else cell)
-            painter.setPen(QColor(scheme.text if is_marked else scheme.muted))
-            number = QRectF(cell.left() - GAP, cell.bottom() + 1, cell.width() + 2 * GAP, metrics.height())
-            painter.drawText(number, int(Qt.AlignmentFlag.AlignHCenter), str(layer + 1))
-            if cell.left() == self._margin():
-                painter.setPen(QColor(scheme.text))
-                label = QRectF(0, cell.top(), self._margin(), cell.height())
-                painter.drawText(label, int(Qt.AlignmentFlag.AlignVCenter), "AB"[side])
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(scheme.accent), 1, Qt.PenStyle.DotLine))
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-        painter.end()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        layer = self.layer_at(event.position())
-        if layer is not None:
-            self.layer_chosen.emit(layer)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        by = {int(Qt.Key.Key_Left): -1, int(Qt.Key.Key_Right): 1}.get(event.key())
-        if by is None or not self._sides[0]:
-            super().keyPressEvent(event)
-            return
-        self.layer_chosen.emit(min(max(self._marked[0] + by, 0), len(self._sides[0]) - 1))
-
-
 class Triptych(QWidget):
     """A and B side by side, each with its title and caption, and their difference: beside them, or below with words."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.a = PictureMap(self.tr("A: map over the picture"), takes_keys=True)
+        self.a = PictureMap(self.tr("A: map over the picture; the arrow keys go from patch to patch"), takes_keys=True)
         self.b = PictureMap(self.tr("B: map over the picture"))
         self.difference = PictureMap(self.tr("A − B: difference of the two maps"))
         self.titles = tuple(ElidedLabel("heading") for _ in range(3))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from mixer_gui.gui.labels import badge, heading, set_text, words_label
+from mixer_gui.gui.labels import badge, heading, scrolling, set_text, words_label
 from mixer_gui.gui.microscope.kernel_grid import KernelGrid, colour_kernels, signed_kernels
 from mixer_gui.gui.microscope.panel import Panel
-from mixer_gui.records import Answer, ConvolutionReport, ConvolutionRequest, Equivalence, Operation, Report
+from mixer_gui.records import (
+    Answer,
+    ConvolutionReport,
+    ConvolutionRequest,
+    Equivalence,
+    Operation,
+    Question,
+    QuestionFailed,
+    Report,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +71,12 @@ class EquivalenceView(QWidget):
         layout.addLayout(table)
         layout.addWidget(self.verdict)
 
-    def show_equivalence(self, found: Equivalence, where: str, over: str) -> None:
-        """`where`: what the numbers are of; `over`: what the largest difference is taken over."""
+    def show_equivalence(self, found: Equivalence, row: int, where: str, over: str) -> None:
+        """The numbers of `row`; `where`: what they are of; `over`: what the largest difference is taken over."""
         set_text(self._where, where)
-        for labels, numbers in zip(self.rows, (found.mixer_numbers, found.convolution_numbers), strict=True):
-            for label, value in zip(labels, numbers, strict=False):
-                set_text(label, f"{value:+.6f}")
+        for labels, rows in zip(self.rows, (found.mixer_numbers, found.convolution_numbers), strict=True):
+            for label, value in zip_longest(labels, rows[row][:NUMBERS]):  # a network of two classes has two
+                set_text(label, "" if value is None else f"{value:+.6f}")
         if found.largest == 0.0:
             set_text(self.verdict, self.tr("No difference at all, {0}.").format(over))
         else:
@@ -124,14 +134,9 @@ class ConvolutionPanel(Panel):
                 column.addWidget(self.token_kernels)
         column.addSpacing(4)
         column.addWidget(self.views_of[Operation.NETWORK])
-        self.room = QScrollArea()
-        self.room.setWidgetResizable(True)
-        self.room.setFrameShape(QFrame.Shape.NoFrame)
-        self.room.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.room = scrolling(content)
+        self.room.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # nothing in it takes the keys that scroll
         self.room.setAccessibleName(self.tr("The network by convolutions"))
-        self.room.viewport().setAutoFillBackground(False)
-        self.room.setWidget(content)
-        content.setAutoFillBackground(False)  # not before: the scroll area sets it
         self.body.addWidget(self.room)
 
     # --- what the window tells ---
@@ -140,21 +145,23 @@ class ConvolutionPanel(Panel):
         report = self.report
         if report is None:
             return
-        wanted = ConvolutionRequest(report.id, self.focus.layer)
-        if self._known is None or self._known.request != wanted:
-            if self._known is None or self._known.request.report_id != report.id:
-                self._clear()
-            self.focus.ask(wanted)
+        wanted = ConvolutionRequest(report.id)
+        if self._known is not None and self._known.request == wanted:
+            self._show(self._known, report)
+            return
+        self._known = None
+        self._found.hide()
+        self.ask(wanted)
+        self._show_waiting(wanted)
 
     def take(self, answer: Answer) -> None:
         report = self.report
-        if (
-            report is not None
-            and isinstance(answer, ConvolutionReport)
-            and answer.request == ConvolutionRequest(report.id, self.focus.layer)
-        ):
+        if report is not None and isinstance(answer, ConvolutionReport):
             self._known = answer
             self._show(answer, report)
+
+    def take_failed(self, failed: QuestionFailed) -> None:
+        self._show_waiting(failed.question)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         import numpy as np
@@ -162,7 +169,7 @@ class ConvolutionPanel(Panel):
         known = self._known
         if known is None:
             return {}
-        found: dict[str, NDArray[np.generic]] = {"layer": np.array(known.request.layer)}
+        found: dict[str, NDArray[np.generic]] = {}
         for each in known.equivalences:
             found[f"{each.operation.value}_mixer"] = np.array(each.mixer_numbers, np.float32)
             found[f"{each.operation.value}_convolution"] = np.array(each.convolution_numbers, np.float32)
@@ -170,6 +177,8 @@ class ConvolutionPanel(Panel):
         return found | {"stem_kernels": known.stem_kernels, "token_kernels": known.token_kernels}
 
     def views(self) -> dict[str, QWidget]:
+        if self._known is None:
+            return {}
         named: dict[str, QWidget] = {_title(operation): view for operation, view in self.views_of.items()}
         named[self.tr("Kernels of the patch embedding")] = self.stem_kernels
         named[self.tr("Kernels of token mixing")] = self.token_kernels
@@ -177,14 +186,15 @@ class ConvolutionPanel(Panel):
 
     # --- showing ---
 
-    def _clear(self) -> None:
-        self._known = None
-        set_text(self.intro, self.tr("Running this picture through the same weights by convolutions …"))
-        self._found.hide()
+    def _show_waiting(self, question: Question) -> None:
+        waits = self.is_asked(question)
+        set_text(
+            self.intro, self.tr("Running this picture through the same weights by convolutions …") if waits else ""
+        )
 
     def _show(self, known: ConvolutionReport, report: Report) -> None:
-        model, layer = report.model, known.request.layer + 1
-        grid = model.grid
+        model, row = report.model, min(self.focus.layer, len(known.token_kernels) - 1)
+        grid, layer = model.grid, row + 1
         set_text(
             self.intro,
             self.tr(
@@ -217,14 +227,14 @@ class ConvolutionPanel(Panel):
             set_text(view.sentence, sentences[found.operation])
             if found.operation == Operation.PATCH_EMBEDDING:
                 view.show_equivalence(
-                    found, self.tr("middle patch, first channels"), self.tr("over all patches and channels")
+                    found, 0, self.tr("middle patch, first channels"), self.tr("over all patches and channels")
                 )
             elif found.operation == Operation.NETWORK:
                 view.show_equivalence(
-                    found, self.tr("logits of the first classes"), self.tr("over {0} classes").format(model.classes)
+                    found, 0, self.tr("logits of the first classes"), self.tr("over {0} classes").format(model.classes)
                 )
             else:
-                view.show_equivalence(found, in_layer, everywhere)
+                view.show_equivalence(found, row, in_layer, everywhere)
         set_text(
             self.stem_words,
             self.tr("The {0} strongest of {1} kernels, in colour; grey is 0, each on its own scale.").format(
@@ -234,11 +244,11 @@ class ConvolutionPanel(Panel):
         set_text(
             self.token_words,
             self.tr("Layer {0}: the {1} strongest of {2} kernels; red above 0, blue below, own scales.").format(
-                layer, min(len(known.token_kernels), KERNELS), known.tokens_mlp_dim
+                layer, min(known.token_kernels.shape[1], KERNELS), known.tokens_mlp_dim
             ),
         )
         self.stem_kernels.show_kernels(colour_kernels(known.stem_kernels[:KERNELS]))
-        self.token_kernels.show_kernels(signed_kernels(known.token_kernels[:KERNELS]))
+        self.token_kernels.show_kernels(signed_kernels(known.token_kernels[row, :KERNELS]))
         self._found.show()
 
 

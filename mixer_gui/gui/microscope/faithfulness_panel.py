@@ -10,12 +10,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from mixer_gui.gui.amounts import time_left_text
-from mixer_gui.gui.labels import heading, set_words, words_label
+from mixer_gui.gui.labels import heading, scrolling, set_words, words_label
 from mixer_gui.gui.microscope.attribution_list import AttributionList
 from mixer_gui.gui.microscope.attributions import (
     GRADIENT_COST,
@@ -40,6 +40,7 @@ from mixer_gui.records import (
     GradientRequest,
     JobEnded,
     JobProgress,
+    QuestionFailed,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,6 @@ class FaithfulnessPanel(Panel):
         self._run: Run | None = None
         self._computations: dict[int, Computation] = {}
         self._chosen: Attribution | None = None
-        self._asked: Key | None = None  # whose gradient is on its way
         self._note: tuple[Key, str] | None = None  # how the last measurement of a class ended
         self._list_note: tuple[Key, str] | None = None  # likewise a computation
         self._interrupted: Key | None = None  # whose measurement ended when something else was shown
@@ -142,29 +142,18 @@ class FaithfulnessPanel(Panel):
         ):
             column.addWidget(part, 1 if part is self.results else 0)
         column.addStretch(1)
-        self.scroll_area = QScrollArea()
-        self.scroll_area.setWidgetResizable(True)
-        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll_area.setWidget(inside)
-        inside.setAutoFillBackground(False)
-        self.scroll_area.viewport().setAutoFillBackground(False)
+        self.scroll_area = scrolling(inside)
         self.body.addWidget(self.scroll_area)
 
     # --- what a panel does ---
-
-    def set_shown(self, shown: bool) -> None:
-        self._asked = None  # answers that come while it is not shown are not told
-        super().set_shown(shown)
 
     def refresh(self) -> None:
         self._stop_stale()
         report, key = self.report, self._key()
         if report is None:
             return
-        if key is not None and self._recall(key).gradient is None and self._asked != key:
-            self._asked = key
-            self.focus.ask(GradientRequest(*key))
+        if key is not None and self._recall(key).gradient is None:
+            self.ask(GradientRequest(*key))
         self._show_cost()
         self._show_subject()
         self._show_run()
@@ -182,6 +171,10 @@ class FaithfulnessPanel(Panel):
             self._show_cost()
             self._show_list()
             self.overlay_changed.emit()
+
+    def take_failed(self, failed: QuestionFailed) -> None:
+        if self._run is not None and self._run.job_id is None:  # it waits for just this
+            self._drop_run()
 
     @Slot(object)
     def take_job(self, told: object) -> None:
@@ -253,7 +246,7 @@ class FaithfulnessPanel(Panel):
         self._note = self._interrupted = None
         self._run = Run(key, shown)
         if self._recall(key).gradient is None:
-            self.focus.ask(GradientRequest(*key))
+            self.retry()  # it is on its way, or has failed
         else:
             self._start(self._run)
         self._show_run()

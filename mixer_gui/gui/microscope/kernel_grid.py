@@ -25,7 +25,7 @@ class KernelGrid(QWidget):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._images: tuple[QImage, ...] = ()
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.setAccessibleName(name)
@@ -35,7 +35,9 @@ class KernelGrid(QWidget):
         return len(self._images)
 
     def show_kernels(self, images: tuple[QImage, ...]) -> None:
+        """All of one shape."""
         self._images = images
+        self.setAccessibleDescription(self.tr("{0} kernels").format(len(images)))
         self.updateGeometry()
         self.update()
 
@@ -44,7 +46,7 @@ class KernelGrid(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         columns, pitch = self._fit(width)
-        return max(-(-self.count // columns), 1) * pitch
+        return max(-(-self.count // columns), 1) * (self._height(pitch - GAP) + GAP)
 
     def sizeHint(self) -> QSize:
         return QSize(320, self.heightForWidth(320))
@@ -54,11 +56,20 @@ class KernelGrid(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
-        columns, pitch = self._fit(self.width())
         for number, image in enumerate(self._images):
-            row, column = divmod(number, columns)
-            painter.drawImage(QRectF(column * pitch, row * pitch, pitch - GAP, pitch - GAP), image)
+            painter.drawImage(self.rect_of(number), image)
         painter.end()
+
+    def rect_of(self, number: int) -> QRectF:
+        """Where a kernel is painted, in the widget: its weights are square."""
+        columns, pitch = self._fit(self.width())
+        row, column = divmod(number, columns)
+        width, height = pitch - GAP, self._height(pitch - GAP)
+        return QRectF(column * pitch, row * (height + GAP), width, height)
+
+    def _height(self, width: int) -> int:
+        """Of a kernel that is so wide."""
+        return round(width * self._images[0].height() / self._images[0].width()) if self._images else width
 
     def _fit(self, width: int) -> tuple[int, int]:
         """Columns, and pixels from one kernel to the next."""

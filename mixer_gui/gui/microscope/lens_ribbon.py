@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
+from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.microscope.charts import GAP, Axis, Chart, series_colours
 from mixer_gui.gui.microscope.contribution_chart import layer_step
 from mixer_gui.gui.prediction_list import percentage
@@ -270,7 +271,8 @@ class LensRibbon(Chart):
     def event(self, event: QEvent) -> bool:
         """A tooltip says a layer's first five."""
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
-            text = "" if self.is_empty else self.told(self._layer_at(event.pos().x())).replace(", ", "\n")
+            lines = [] if self.is_empty else self.told(self._layer_at(event.pos().x())).split(", ")
+            text = "<br>".join(plain_tip(line) for line in lines)
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().event(event)

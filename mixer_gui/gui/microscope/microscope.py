@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from mixer_gui.gui.focus import Focus
 from mixer_gui.gui.microscope.panel import Panel
 
 LEAST_SIZE = QSize(384, 320)
+TAB_ROOM = 16  # pixels of a tab besides its words
+NARROW = "QTabBar::tab { padding: 4px 2px 4px 1px; margin: 0; } QTabBar::tab:selected:focus { padding: 3px 1px 3px 0; }"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,67 @@ def _compare(focus: Focus) -> Panel:
 
 
 PANELS = (
-    Entry("mixing", "Mixing", "Where each layer moves information", _mixing),
-    Entry("class", "Class", "Why this class, and not another", _class),
-    Entry("what_if", "What if", "Change the picture and see what changes", _what_if),
-    Entry("units", "Units", "What the units of token mixing have learned", _units),
-    Entry("convolution", "CNN?", "The same network by convolutions", _convolution),
-    Entry("faithfulness", "Faithful?", "Whether a map points at what matters", _faithfulness),
-    Entry("compare", "Compare", "Two pictures, or two models", _compare),
+    Entry(
+        "mixing",
+        str(QT_TRANSLATE_NOOP("microscope", "Mixing")),
+        str(QT_TRANSLATE_NOOP("microscope", "Where each layer moves information")),
+        _mixing,
+    ),
+    Entry(
+        "class",
+        str(QT_TRANSLATE_NOOP("microscope", "Class")),
+        str(QT_TRANSLATE_NOOP("microscope", "Why this class, and not another")),
+        _class,
+    ),
+    Entry(
+        "what_if",
+        str(QT_TRANSLATE_NOOP("microscope", "What if")),
+        str(QT_TRANSLATE_NOOP("microscope", "Change the picture and see what changes")),
+        _what_if,
+    ),
+    Entry(
+        "units",
+        str(QT_TRANSLATE_NOOP("microscope", "Units")),
+        str(QT_TRANSLATE_NOOP("microscope", "What the units of token mixing have learned")),
+        _units,
+    ),
+    Entry(
+        "convolution",
+        str(QT_TRANSLATE_NOOP("microscope", "CNN?")),
+        str(QT_TRANSLATE_NOOP("microscope", "The same network by convolutions")),
+        _convolution,
+    ),
+    Entry(
+        "faithfulness",
+        str(QT_TRANSLATE_NOOP("microscope", "Faithful?")),
+        str(QT_TRANSLATE_NOOP("microscope", "Whether a map points at what matters")),
+        _faithfulness,
+    ),
+    Entry(
+        "compare",
+        str(QT_TRANSLATE_NOOP("microscope", "Compare")),
+        str(QT_TRANSLATE_NOOP("microscope", "Two pictures, or two models")),
+        _compare,
+    ),
 )
+
+
+class Tabs(QTabBar):
+    """In a narrow column nearer to each other, so that none is out of sight."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDrawBase(False)
+        self.setExpanding(False)
+        self.setUsesScrollButtons(True)
+        self.setElideMode(Qt.TextElideMode.ElideNone)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        words = sum(self.fontMetrics().horizontalAdvance(self.tabText(row)) for row in range(self.count()))
+        style = NARROW if words + self.count() * TAB_ROOM > self.width() else ""
+        if style != self.styleSheet():
+            self.setStyleSheet(style)
 
 
 class Pages(QStackedWidget):
@@ -95,11 +150,7 @@ class Microscope(QWidget):
         super().__init__(parent)
         self._focus = focus
         self._panels: dict[int, Panel] = {}
-        self.tabs = QTabBar()
-        self.tabs.setDrawBase(False)
-        self.tabs.setExpanding(False)
-        self.tabs.setUsesScrollButtons(True)
-        self.tabs.setElideMode(Qt.TextElideMode.ElideNone)
+        self.tabs = Tabs()
         self.tabs.setAccessibleName(self.tr("Views"))
         self.tabs.addTab(self.tr("Overview"))
         self.tabs.setTabToolTip(0, self.tr("Predictions and layers (Ctrl+1)"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from mixer_gui.gui.images import high_end
-from mixer_gui.gui.labels import ElidedLabel, badge, heading, set_text, set_words, words_label
+from mixer_gui.gui.labels import ElidedLabel, badge, heading, scrolling, set_text, set_words, words_label
 from mixer_gui.gui.maps import CaptionedMap, ShownMap
 from mixer_gui.gui.microscope.mixing_charts import MatrixView, SpreadChart
 from mixer_gui.gui.microscope.mixing_maps import (
@@ -32,6 +32,7 @@ from mixer_gui.records import (
     MixingRequest,
     PatchReport,
     PatchRequest,
+    QuestionFailed,
     ReachReport,
     ReachRequest,
     RolloutReport,
@@ -59,7 +60,6 @@ class MixingPanel(Panel):
         self._mixing: MixingReport | None = None
         self._about = AboutPatch()
         self._reached: dict[int, ReachReport] = {}  # by patch, of the current report
-        self._reaching: int | None = None  # the patch whose reach was asked for
         self._uniform: tuple[object, float] = (None, 0.0)
         self._make_widgets()
         self._lay_out()
@@ -111,7 +111,7 @@ class MixingPanel(Panel):
         column.addLayout(_headed(heading(self.tr("Spread: how far each layer carries")), self._exact()))
         column.addWidget(self.chart)
         chooser = QHBoxLayout()
-        label = QLabel(self.tr("O&ver the picture"))
+        label = QLabel(self.tr("&Over the picture"))
         label.setBuddy(self.choice)
         chooser.addWidget(label)
         chooser.addWidget(self.choice, 1)
@@ -137,14 +137,7 @@ class MixingPanel(Panel):
         column.addWidget(self.cell_value)
         column.addWidget(self.sparsity)
         column.addStretch(1)
-        self.room = QScrollArea()
-        self.room.setWidgetResizable(True)
-        self.room.setFrameShape(QFrame.Shape.NoFrame)
-        self.room.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.room.setWidget(content)
-        self.room.viewport().setAutoFillBackground(False)  # the card's own background is behind it
-        content.setAutoFillBackground(False)
+        self.room = scrolling(content)
         self.body.addWidget(self.room)
 
     def _exact(self) -> QLabel:
@@ -152,34 +145,27 @@ class MixingPanel(Panel):
 
     # --- what the window tells ---
 
-    def set_shown(self, shown: bool) -> None:
-        if not shown:
-            self._reaching = None  # its answer will not be taken: it can be asked for again
-        super().set_shown(shown)
-
     def refresh(self) -> None:
         report = self.report
         if report is None:
             return
         if report.id != self._report_id:
             self._report_id = report.id
-            self._mixing, self._about, self._reaching = None, AboutPatch(), None
+            self._mixing, self._about = None, AboutPatch()
             self._reached.clear()
         layer, patch = self.focus.layer, self.focus.patch
         if self._mixing is None or self._mixing.request.layer != layer:
-            self.focus.ask(MixingRequest(report.id, layer))
+            self.ask(MixingRequest(report.id, layer))
         if patch is None:
             self._about = AboutPatch()
         else:  # answers about the patch before stay until the new ones come, so that the maps do not flicker
             wanted = PatchRequest(report.id, layer, patch)
             if self._about.patch is None or self._about.patch.request != wanted:
-                self.focus.ask(wanted)
+                self.ask(wanted)
             through = RolloutRequest(report.id, layer, patch)
             if self._about.rollout is None or self._about.rollout.request != through:
-                self.focus.ask(through)
+                self.ask(through)
             self._about = AboutPatch(self._about.patch, self._about.rollout, self._reached.get(patch))
-        if self._reaching != patch:
-            self._reaching = None
         self._show_mixing()
         self._show_maps()
 
@@ -196,7 +182,6 @@ class MixingPanel(Panel):
             self._reached[answer.request.patch] = answer
             if answer.request.patch != patch:
                 return
-            self._reaching = None
             self._about = AboutPatch(self._about.patch, self._about.rollout, answer)
         elif patch is not None and isinstance(answer, PatchReport):
             if answer.request != PatchRequest(report.id, layer, patch):
@@ -210,6 +195,9 @@ class MixingPanel(Panel):
             return
         self._show_maps()
         self.overlay_changed.emit()
+
+    def take_failed(self, failed: QuestionFailed) -> None:
+        self._show_maps()
 
     def overlay(self) -> CaptionedMap | None:
         return None if self.report is None else captioned(self.chosen, self._about, self.report.model.grid)
@@ -254,8 +242,10 @@ class MixingPanel(Panel):
     def _ask_reach(self) -> None:
         report, patch = self.report, self.focus.patch
         if report is not None and patch is not None:
-            self._reaching = patch
-            self.focus.ask(ReachRequest(report.id, patch))
+            wanted = ReachRequest(report.id, patch)
+            self.ask(wanted)
+            if not self.is_asked(wanted):  # it failed before
+                self.retry()
             self._show_maps()
 
     # --- showing ---
@@ -306,7 +296,8 @@ class MixingPanel(Panel):
         self.matrix.mark(patch)
         if self.diagonal.shown is not None:
             self.diagonal.show_map(self.diagonal.shown, grid, patch, short_scale(self.diagonal.shown))
-        is_known, is_asked = patch in self._reached, self._reaching is not None
+        is_known = patch in self._reached
+        is_asked = patch is not None and self.is_asked(ReachRequest(report.id, patch))
         self.reach_button.setText(self.tr("Computing …") if is_asked else self.tr("Compute reach"))
         self.reach_button.setEnabled(patch is not None and not is_known and not is_asked)
         self._read_map(MixingMap.READS, None)

@@ -45,7 +45,7 @@ class UnitGrid(QWidget):
         self._marked: int | None = None
         self._pinned = False
         self._room = 0  # pixels of height that it may fill
-        self._fitted = (0, 0, 0), (LEAST_CELL, 1)  # for which width, room and count; what fits
+        self._fitted: tuple[tuple[object, ...], tuple[int, int]] = (), (LEAST_CELL, 1)  # for what; what fits
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -82,8 +82,9 @@ class UnitGrid(QWidget):
     def unit_at(self, point: QPointF) -> int | None:
         if self._report is None:
             return None
-        columns, pitch = 2 * self._twos(), self._cell() + GAP
-        row, column = int(point.y() // pitch), int((point.x() - self._left()) // pitch)
+        columns, cell = 2 * self._twos(), self._cell()
+        row = int(point.y() // (self._tall(cell) + GAP))
+        column = int((point.x() - self._left()) // (cell + GAP))
         place = row * columns + column
         if not (0 <= column < columns and 0 <= place < self.count):
             return None
@@ -97,7 +98,8 @@ class UnitGrid(QWidget):
         left = self._left() + column * (cell + GAP) + GAP // 2
         if self._report is not None and int(self._report.partner[unit]) != unit:
             left += (GAP - SEAM) // 2 * (1 if place % 2 == 0 else -1)
-        return QRectF(left, GAP // 2 + row * (cell + GAP), cell, cell)
+        tall = self._tall(cell)
+        return QRectF(left, GAP // 2 + row * (tall + GAP), cell, tall)
 
     def hasHeightForWidth(self) -> bool:
         return True
@@ -154,15 +156,16 @@ class UnitGrid(QWidget):
             return
         painter = QPainter(self)
         scheme = colours()
-        edge = round(self._cell() * painter.device().devicePixelRatioF())
-        picture = self._at_size(edge)
+        ratio = painter.device().devicePixelRatioF()
+        wide, tall = round(self._cell() * ratio), round(self._tall(self._cell()) * ratio)
+        picture = self._at_size(wide, tall)
         dirty = QRectF(event.rect()).adjusted(-GAP, -GAP, GAP, GAP)
         for place, unit in enumerate(report.order.tolist()):
             area = self.rect_of(unit)
             if not area.intersects(dirty):
                 continue
             # A copy of the part: Qt's SVG generator takes the whole, whatever part is named.
-            painter.drawImage(area, picture.copy(place * edge, 0, edge, edge))
+            painter.drawImage(area, picture.copy(place * wide, 0, wide, tall))
             partner = int(report.partner[unit])
             if partner != unit and place % 2 == 0:
                 painter.setPen(QPen(QColor(scheme.muted), 1))
@@ -187,10 +190,11 @@ class UnitGrid(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
 
-    def _at_size(self, edge: int) -> QImage:
-        """All units side by side, each `edge` pixels wide and high."""
-        if self._atlas is not None and self._enlarged.height() != edge:
-            self._enlarged = self._atlas.scaled(edge * self.count, edge)
+    def _at_size(self, wide: int, tall: int) -> QImage:
+        """All units side by side, each so many pixels wide and high."""
+        size = QSize(wide * self.count, tall)
+        if self._atlas is not None and self._enlarged.size() != size:
+            self._enlarged = self._atlas.scaled(size)
         return self._enlarged
 
     # --- geometry ---
@@ -205,9 +209,13 @@ class UnitGrid(QWidget):
         cell, twos = self._fit(self.width())
         return (self.width() - 2 * twos * (cell + GAP)) // 2
 
+    def _tall(self, cell: int) -> int:
+        """Height of a unit that is so wide: its patches are square."""
+        return max(round(cell * self._grid.rows / self._grid.columns), 1)
+
     def _fit(self, width: int) -> tuple[int, int]:
-        """Edge of a cell and twos in a row: the largest cells with which all units can be seen at once."""
-        key = width, self._room, self.count
+        """Width of a cell and twos in a row: the largest cells with which all units can be seen at once."""
+        key = width, self._room, self.count, self._grid
         if key != self._fitted[0]:  # asked for each unit that is painted
             sizes = range(LARGEST_CELL, LEAST_CELL - 1, -1)
             fits = ((cell, max(width // (2 * (cell + GAP)), 1)) for cell in sizes)
@@ -216,7 +224,7 @@ class UnitGrid(QWidget):
         return self._fitted[1]
 
     def _height(self, cell: int, twos: int) -> int:
-        return -(-max(self.count, 1) // (2 * twos)) * (cell + GAP)
+        return -(-max(self.count, 1) // (2 * twos)) * (self._tall(cell) + GAP)
 
 
 class ChannelHistogram(Chart):

@@ -11,23 +11,30 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
-    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QScrollArea,
     QSizePolicy,
     QToolButton,
     QWidget,
 )
 
 from mixer_gui.gui.images import high_end
-from mixer_gui.gui.labels import ElidedLabel, badge, set_text, words_label
+from mixer_gui.gui.labels import ElidedLabel, badge, scrolling, set_text, words_label
 from mixer_gui.gui.maps import CaptionedMap, ShownMap
 from mixer_gui.gui.microscope.panel import Panel
 from mixer_gui.gui.microscope.patch_map import PatchMap
 from mixer_gui.gui.microscope.unit_views import ChannelHistogram, UnitGrid
-from mixer_gui.records import Answer, CheckpointInfo, Gelu, UnitReport, UnitRequest, UnitsReport, UnitsRequest
+from mixer_gui.records import (
+    Answer,
+    CheckpointInfo,
+    Gelu,
+    QuestionFailed,
+    UnitReport,
+    UnitRequest,
+    UnitsReport,
+    UnitsRequest,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,15 +95,8 @@ class UnitsPanel(Panel):
         self.grid.unit_pointed.connect(self._point_at)
         self.grid.unit_pinned.connect(self._pin)
         self.grid.unit_released.connect(self._release)
-        self.room = QScrollArea()
-        self.room.setWidgetResizable(True)
-        self.room.setFrameShape(QFrame.Shape.NoFrame)
-        self.room.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.room.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.room = scrolling(self.grid)
         self.room.setMinimumHeight(LEAST_GRID)
-        self.room.viewport().setAutoFillBackground(False)
-        self.room.setWidget(self.grid)
-        self.grid.setAutoFillBackground(False)
         self.room.viewport().installEventFilter(self)
         self.facts = words_label()
         self.histogram = ChannelHistogram()
@@ -139,7 +139,7 @@ class UnitsPanel(Panel):
 
     def _lay_out(self) -> None:
         above = QHBoxLayout()
-        label = QLabel(self.tr("O&ver the picture"))
+        label = QLabel(self.tr("&Over the picture"))
         label.setBuddy(self.choice)
         above.addWidget(label)
         above.addWidget(self.choice, 1)
@@ -183,7 +183,7 @@ class UnitsPanel(Panel):
                 self._units = None
                 self._forget_unit()
                 self.grid.show_units(None, report.model.grid)
-            self.focus.ask(wanted)
+            self.ask(wanted)
         self._ask_unit()
         self._show_words()
         self._show_unit()
@@ -198,6 +198,9 @@ class UnitsPanel(Panel):
             self._unit = answer
             self._show_unit()
             self.overlay_changed.emit()
+
+    def take_failed(self, failed: QuestionFailed) -> None:
+        self._show_words()
 
     def overlay(self) -> CaptionedMap | None:
         kind, unit = self.chosen, self._unit
@@ -228,7 +231,7 @@ class UnitsPanel(Panel):
         return found
 
     def views(self) -> dict[str, QWidget]:
-        named: dict[str, QWidget] = {self.tr("All units"): self.grid}
+        named: dict[str, QWidget] = {} if self._units is None else {self.tr("All units"): self.grid}
         if self._unit is not None:
             named[self.tr("Unit over channels")] = self.histogram
             named[self.tr("Weights of the unit")] = self.maps[UnitMap.WEIGHTS]
@@ -293,7 +296,7 @@ class UnitsPanel(Panel):
     def _ask_unit(self) -> None:
         wanted = self._wanted()
         if wanted is not None and (self._unit is None or self._unit.request != wanted):
-            self.focus.ask(wanted)
+            self.ask(wanted)
 
     def _take_units(self, answer: UnitsReport) -> None:
         report, before = self.report, self._units
@@ -311,7 +314,8 @@ class UnitsPanel(Panel):
     def _show_words(self) -> None:
         units, layer = self._units, self.focus.layer + 1
         if self.report is None or units is None:
-            set_text(self.intro, self.tr("Layer {0}: the units are on their way …").format(layer))
+            is_coming = self.report is not None and self.is_asked(UnitsRequest(self.report.id, self.focus.layer))
+            set_text(self.intro, self.tr("Layer {0}: the units are on their way …").format(layer) if is_coming else "")
             return
         grid, count = self.report.model.grid, len(units.order)
         paired = int((units.partner != _numbers(count)).sum())
@@ -347,6 +351,7 @@ class UnitsPanel(Panel):
             scale = "" if shown is None else f"±{shown.end:.2g}"
             view.show_map(shown, report.model.grid, self.focus.patch, scale)
         buttons = self._buttons.buttons()
+        self._buttons.setExclusive(False)  # an exclusive group keeps the mark of a channel that is not among these
         for number, button in enumerate(buttons):
             has_channel = unit is not None and number < len(unit.channels)
             button.setVisible(has_channel or unit is None)
@@ -364,6 +369,7 @@ class UnitsPanel(Panel):
             button.setToolTip(words)
             button.setAccessibleName(words)
             button.setChecked(channel == unit.channel)
+        self._buttons.setExclusive(True)
         if unit is None:
             self.histogram.clear()
             self.value.set_text("")

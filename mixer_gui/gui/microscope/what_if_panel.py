@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QCoreApplication, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from mixer_gui.gui.images import high_end, map_image, pixels_image
-from mixer_gui.gui.labels import badge, heading, set_words, words_label
+from mixer_gui.gui.labels import badge, heading, scrolling, set_words, words_label
 from mixer_gui.gui.maps import MapKind, ShownMap, scale_ends
 from mixer_gui.gui.microscope.before_after import Change, ChangedRanking, PicturePair, Side
 from mixer_gui.gui.microscope.edit_tools import EditTools
@@ -23,6 +23,7 @@ from mixer_gui.records import (
     DifferenceRequest,
     PermutationReport,
     PermutationRequest,
+    QuestionFailed,
     Report,
 )
 
@@ -51,11 +52,12 @@ class WhatIfPanel(Panel):
     brush_wanted = Signal(bool)  # whether pressing on the picture paints
 
     def __init__(self, focus: Focus, parent: QWidget | None = None) -> None:
-        super().__init__(focus, focus.tr("What if the picture were another?"), parent)
+        super().__init__(focus, _tr("What if the picture were another?"), parent)
         self.tools = EditTools()
         self.tools.tool_changed.connect(self._set_brush)
         self.permutation = PermutationBox()
         self.permutation.asked.connect(self._ask_permutation)
+        self._permuting: PermutationRequest | None = None  # what was asked last
         self._answers: dict[tuple[int, int], DifferenceReport] = {}  # by report and class
         self._maps: tuple[ShownMap, ShownMap] | None = None
         self._view = ""
@@ -69,17 +71,11 @@ class WhatIfPanel(Panel):
         column.addWidget(_line())
         column.addWidget(self.permutation)
         column.addStretch(1)
-        self.scroller = QScrollArea()
-        self.scroller.setWidgetResizable(True)
-        self.scroller.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroller.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroller.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.scroller.setWidget(content)
-        self.scroller.viewport().setAutoFillBackground(False)  # the card's own background is behind it
-        content.setAutoFillBackground(False)
+        self.scroller = scrolling(content)
         self.body.addWidget(self.scroller)
-        focus.report_changed.connect(self._set_brush)
+        focus.report_changed.connect(self._follow_picture)
         focus.before_answered.connect(self._take_before)
+        self._follow_picture()
 
     def _build_comparison(self) -> QWidget:
         self.map = QComboBox()
@@ -121,34 +117,34 @@ class WhatIfPanel(Panel):
     # --- what the base asks for ---
 
     def set_shown(self, shown: bool) -> None:
+        if not shown:
+            self.tools.forget_stroke()
         super().set_shown(shown)
         self._set_brush()
 
     def refresh(self) -> None:
         report = self.report
-        if report is None or report.pixels is None:
+        if report is None:
             return
-        if report.view != self._view:
-            self._view = report.view
-            self.tools.forget_stroke()
-        self.tools.set_input(report.model.grid, (report.pixels.shape[0], report.pixels.shape[1]))
-        known = {report.id} | ({self.focus.before.id} if self.focus.before is not None else set())
+        if report.pixels is not None:
+            self.tools.set_input(report.model.grid, (report.pixels.shape[0], report.pixels.shape[1]))
+        known = {each.id for each in (report, self.focus.before) if each is not None}
         self._answers = {key: answer for key, answer in self._answers.items() if key[0] in known}
-        shown = self.permutation.answer
-        if shown is not None and shown.request.report_id not in known:
-            self.permutation.clear()
-        elif shown is not None:
-            self._show_permutation(shown)
         self._name_maps()
         self._show_comparison()
+        self._show_permutation()
 
     def take(self, answer: Answer) -> None:
         match answer:
             case DifferenceReport() if answer.request.against is None:
                 self._answers[answer.request.report_id, answer.request.index] = answer
                 self._show_comparison()
-            case PermutationReport():
-                self._show_permutation(answer)
+            case PermutationReport() if answer.request == self._permuting:
+                self.permutation.answer = answer
+                self._show_permutation()
+
+    def take_failed(self, failed: QuestionFailed) -> None:
+        self._show_permutation()
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         import numpy as np
@@ -172,7 +168,7 @@ class WhatIfPanel(Panel):
 
     def views(self) -> dict[str, QWidget]:
         views: dict[str, QWidget] = {}
-        if self.focus.before is not None:
+        if self._is_comparable:
             views |= {self.tr("Pictures before and after"): self.pair, self.tr("Rankings"): self.ranking}
         if self.permutation.answer is not None:
             views[self.tr("All patches permuted")] = self.permutation.rankings
@@ -180,14 +176,22 @@ class WhatIfPanel(Panel):
 
     # --- before and after ---
 
+    @property
+    def _is_comparable(self) -> bool:
+        """Whether there are two pictures; what the network saw of one that was only in the strip comes later."""
+        sides = (self.focus.before, self.report)
+        return all(each is not None and each.pixels is not None for each in sides)
+
     def _show_comparison(self) -> None:
-        before = self.focus.before
-        self._compared.setVisible(before is not None)
-        set_words(self._unedited, "" if before is not None else self.tr("Nothing is changed yet."))
-        if before is None:
+        self._compared.setVisible(self._is_comparable)
+        if not self._is_comparable:
             self._maps = None
             self.ranking.show_changes(())
+            is_edited = self.focus.before is not None
+            words = self.tr("The picture is being prepared …") if is_edited else self.tr("Nothing is changed yet.")
+            set_words(self._unedited, words)
             return
+        set_words(self._unedited, "")
         self._show_pictures()
         self._show_rankings()
 
@@ -224,6 +228,7 @@ class WhatIfPanel(Panel):
             over = tuple(
                 map_image(each.values, after.model.grid, each.end, signed=each.signed, fade=True) for each in self._maps
             )
+        self.pair.setAccessibleDescription(self.map.currentText())
         self.pair.show_sides(
             Side(self.tr("before"), pixels_image(before.pixels), over[0]),
             Side(self.tr("after"), pixels_image(after.pixels), over[1]),
@@ -253,18 +258,19 @@ class WhatIfPanel(Panel):
         self.ranking.show_changes(
             tuple(Change(each.index, self.focus.label(each.index), each.a, each.b) for each in pairs)
         )
+        self.ranking.mark(self.focus.class_index)
 
     def _about(self, report: Report, index: int) -> DifferenceReport | None:
-        """What is known of a class outside the ranking; else it is asked for, and the last one asked is answered."""
-        answer = self._answers.get((report.id, index))
-        if answer is None and self.is_shown:
-            self.focus.ask(DifferenceRequest(report.id, index))
+        """What is known of a class outside the ranking; else it is asked for, one class of a report after the other."""
+        answer, question = self._answers.get((report.id, index)), DifferenceRequest(report.id, index)
+        if answer is None and self.is_shown and self.is_free(question):
+            self.ask(question)
         return answer
 
     @Slot(object)
     def _take_before(self, answer: Answer) -> None:
         if self.is_shown:
-            self.take(answer)
+            self._take_answer(answer)
 
     # --- the demonstration ---
 
@@ -276,15 +282,31 @@ class WhatIfPanel(Panel):
     def _ask_permutation(self) -> None:
         report = self._unedited_report
         if report is not None:
-            self.permutation.wait()
-            self.focus.ask(PermutationRequest(report.id, self.permutation.seed.value()))
+            self._permuting = PermutationRequest(report.id, self.permutation.seed.value())
+            self.ask(self._permuting)
+            if not self.is_asked(self._permuting):  # it failed before
+                self.retry()
+            self._show_permutation()
 
-    def _show_permutation(self, answer: PermutationReport) -> None:
-        report = self._unedited_report
-        if report is not None and answer.request.report_id == report.id:
+    def _show_permutation(self) -> None:
+        """What is known of this picture, and that something is on its way only while it is."""
+        report, answer = self._unedited_report, self.permutation.answer
+        if report is None or answer is None or answer.request.report_id != report.id:
+            self.permutation.clear()
+        else:
             self.permutation.show_answer(answer, report, self.focus.named)
+        if self._permuting is not None and self.is_asked(self._permuting):
+            self.permutation.wait()
 
     # --- the brush ---
+
+    @Slot()
+    def _follow_picture(self) -> None:
+        view = "" if self.report is None else self.report.view
+        if view != self._view:
+            self._view = view
+            self.tools.forget_stroke()
+        self._set_brush()
 
     @Slot()
     def _set_brush(self) -> None:
@@ -301,3 +323,7 @@ def _line() -> QFrame:
 
 def _number(probability: float | None) -> float:
     return float("nan") if probability is None else probability
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("WhatIfPanel", text)
