@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -302,3 +304,32 @@ def test_words_take_the_height_of_the_width_that_they_get(
     content = panel.page.content
     qtbot.waitUntil(lambda: content.height() > panel.page.viewport().height(), timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: content.height() == content.layout().heightForWidth(content.width()), timeout=TIMEOUT_MS)
+
+
+def test_views_are_imported_while_nothing_happens(tmp_path: Path) -> None:
+    """In a process of its own: here other tests have imported them."""
+    script = """
+import sys, time
+from pathlib import Path
+from mixer_gui.app import build
+from mixer_gui.settings import SettingsFile
+
+def main():
+    qt, application = build([], SettingsFile(Path(sys.argv[1]) / "settings.json"))
+    names = [f"mixer_gui.gui.microscope.{each}_panel" for each in ("mixing", "class", "what_if", "compare")]
+    assert not any(name in sys.modules for name in names)
+    application.window.focus.report_changed.emit()
+    deadline = time.monotonic() + 20
+    while not all(name in sys.modules for name in names) and time.monotonic() < deadline:
+        qt.processEvents()
+    print(all(name in sys.modules for name in names))
+    application.window.close()
+    application.shut_down()
+
+if __name__ == "__main__":
+    main()
+"""
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    answer = subprocess.run([sys.executable, path, tmp_path], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout.splitlines()[-1] == "True"

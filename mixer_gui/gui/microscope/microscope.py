@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
@@ -14,59 +14,63 @@ from mixer_gui.gui.microscope.panel import Panel
 
 LEAST_SIZE = QSize(384, 320)
 TAB_ROOM = 16  # pixels of a tab besides its words
+LOAD_EVERY_MS = 200
 NARROW = "QTabBar::tab { padding: 4px 2px 4px 1px; margin: 0; } QTabBar::tab:selected:focus { padding: 3px 1px 3px 0; }"
+
+
+View = Callable[[Focus], Panel]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tab of the microscope: its help topic, its words, and how its view is made."""
+    """A tab of the microscope: its help topic, its words, and what makes its view, once that is imported."""
 
     topic: str
     tab: str
     tip: str
-    make: Callable[[Focus], Panel]
+    load: Callable[[], View]
 
 
-def _mixing(focus: Focus) -> Panel:
+def _mixing() -> View:
     from mixer_gui.gui.microscope.mixing_panel import MixingPanel
 
-    return MixingPanel(focus)
+    return MixingPanel
 
 
-def _class(focus: Focus) -> Panel:
+def _class() -> View:
     from mixer_gui.gui.microscope.class_panel import ClassPanel
 
-    return ClassPanel(focus)
+    return ClassPanel
 
 
-def _what_if(focus: Focus) -> Panel:
+def _what_if() -> View:
     from mixer_gui.gui.microscope.what_if_panel import WhatIfPanel
 
-    return WhatIfPanel(focus)
+    return WhatIfPanel
 
 
-def _units(focus: Focus) -> Panel:
+def _units() -> View:
     from mixer_gui.gui.microscope.units_panel import UnitsPanel
 
-    return UnitsPanel(focus)
+    return UnitsPanel
 
 
-def _convolution(focus: Focus) -> Panel:
+def _convolution() -> View:
     from mixer_gui.gui.microscope.convolution_panel import ConvolutionPanel
 
-    return ConvolutionPanel(focus)
+    return ConvolutionPanel
 
 
-def _faithfulness(focus: Focus) -> Panel:
+def _faithfulness() -> View:
     from mixer_gui.gui.microscope.faithfulness_panel import FaithfulnessPanel
 
-    return FaithfulnessPanel(focus)
+    return FaithfulnessPanel
 
 
-def _compare(focus: Focus) -> Panel:
+def _compare() -> View:
     from mixer_gui.gui.microscope.compare_panel import ComparePanel
 
-    return ComparePanel(focus)
+    return ComparePanel
 
 
 PANELS = (
@@ -150,6 +154,10 @@ class Microscope(QWidget):
         super().__init__(parent)
         self._focus = focus
         self._panels: dict[int, Panel] = {}
+        self._to_load = [entry.load for entry in PANELS]
+        self._loading = QTimer(self, interval=LOAD_EVERY_MS)
+        self._loading.timeout.connect(self._load_next)
+        focus.report_changed.connect(self._loading.start)
         self.tabs = Tabs()
         self.tabs.setAccessibleName(self.tr("Views"))
         self.tabs.addTab(self.tr("Overview"))
@@ -195,10 +203,19 @@ class Microscope(QWidget):
                 return self.panel
         return None
 
+    @Slot()
+    def _load_next(self) -> None:
+        """Import the views while nothing happens: with their import, the first to be shown would hold the window."""
+        if self._to_load:
+            self._to_load.pop(0)()
+        else:
+            self._loading.stop()
+            self._focus.report_changed.disconnect(self._loading.start)
+
     @Slot(int)
     def _show_page(self, row: int) -> None:
         if row > 0 and row not in self._panels:
-            made = PANELS[row - 1].make(self._focus)
+            made = PANELS[row - 1].load()(self._focus)
             self._panels[row] = made
             self.pages.addWidget(made)
             self.panel_made.emit(made)
