@@ -40,6 +40,9 @@ class Questions(QObject):
     def __init__(self, worker: EngineWorker, session: Session) -> None:
         super().__init__(session)
         self._worker, self._session = worker, session
+        self._asked: dict[tuple[type[Question], int], Question] = {}  # under way, the newest of a kind about a report
+        session.current_changed.connect(self._asked.clear)
+        session.report_changed.connect(self._asked.clear)
         worker.patch_ready.connect(self._take_patch)
         worker.class_ready.connect(self._take_class)
         worker.answered.connect(self._take_answer)
@@ -47,8 +50,14 @@ class Questions(QObject):
         worker.job_told.connect(self._take_job)
 
     def ask(self, question: Question) -> None:
-        """Its answer comes by one of the signals above, if its report is current by then."""
-        self._worker.ask(question)
+        """Its answer comes by one of the signals above, if its report is current by then.
+
+        What is under way is not asked once more: several views want the same, and all of them hear the answer.
+        """
+        kind = (type(question), question.report_id)
+        if self._asked.get(kind) != question:
+            self._asked[kind] = question
+            self._worker.ask(question)
 
     def ask_patch(self, layer: int, patch: int | None) -> None:
         """What a patch reads and writes; None: nothing any more."""
@@ -59,7 +68,7 @@ class Questions(QObject):
             if is_new:
                 self._session.live_asked.emit()
         elif report is not None and patch is not None:
-            self._worker.ask(PatchRequest(report.id, layer, patch))
+            self.ask(PatchRequest(report.id, layer, patch))
 
     def ask_class(self, index: int | None) -> None:
         """What speaks for a class; None: nothing any more."""
@@ -69,7 +78,7 @@ class Questions(QObject):
             if is_new:
                 self._session.live_asked.emit()
         elif report is not None and index is not None:
-            self._worker.ask(ClassRequest(report.id, index))
+            self.ask(ClassRequest(report.id, index))
 
     def start_job(self, job: Job) -> None:
         self._worker.start_job(job)
@@ -92,6 +101,7 @@ class Questions(QObject):
         self._tell(answer, self.answered)
 
     def _tell(self, answer: Answer, signal: SignalInstance) -> None:
+        self._settle(answer.request)
         if _is_of(self._report, answer.request):
             signal.emit(answer)
         elif _is_of(self._before, answer.request):
@@ -99,8 +109,14 @@ class Questions(QObject):
 
     @Slot(object)
     def _take_failure(self, failure: QuestionFailed) -> None:
+        self._settle(failure.question)
         if _is_of(self._report, failure.question) or _is_of(self._before, failure.question):
             self.failed.emit(failure)
+
+    def _settle(self, question: Question) -> None:
+        kind = (type(question), question.report_id)
+        if self._asked.get(kind) == question:
+            del self._asked[kind]
 
     @Slot(object)
     def _take_job(self, told: object) -> None:

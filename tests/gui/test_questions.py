@@ -76,3 +76,18 @@ def test_comparison_asks_on_after_a_failed_question_and_can_try_again(
     assert comparison.report is not report
     assert comparison.about(comparison.report, NO_CLASS) is None
     qtbot.waitUntil(lambda: comparison.failed != "", timeout=TIMEOUT_MS)
+
+
+def test_what_is_under_way_is_not_asked_once_more(start: Start, qtbot: QtBot, photographs: dict[str, Path]) -> None:
+    """The picture and a view beside it want the same of a patch; both hear the one answer."""
+    window = start(photographs["coffee"]).window
+    questions, answers = window.session.questions, []
+    window.focus.answered.connect(answers.append)
+    question = DifferenceRequest(window.session.current.report.id, 3)
+    for _ in range(3):
+        questions.ask(question)
+    qtbot.waitUntil(lambda: answers != [], timeout=TIMEOUT_MS)
+    qtbot.wait(100)
+    assert [each.request for each in answers] == [question]
+    questions.ask(question)  # answered by now: asked again, it is answered again
+    qtbot.waitUntil(lambda: len(answers) == 2, timeout=TIMEOUT_MS)
