@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mixer_gui.commands.output import Format, Writer, say
 from mixer_gui.commands.video import is_video, sampled
-from mixer_gui.pictures.decoder import Decoder
+from mixer_gui.pictures.decoder_pool import DecoderPool
 from mixer_gui.pictures.sources import expand
 from mixer_gui.records import (
     CheckpointInfo,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from mixer_gui.engine.engine import Engine
 
-# Pictures on their way through the decoder besides the one that the model runs on.
+# Pictures on their way through each decoder besides the one that the model runs on.
 AHEAD = 2
 
 # Nobody looks at the frame here: the smaller, the less crosses between the processes.
@@ -72,8 +72,8 @@ def run(order: Order) -> int:
     sources = list(expand(order.paths, recursive=order.recursive))
     if not sources:
         raise MixerGuiError(_nothing_found(order))
-    with closing(Decoder()) as decoder:
-        decoder.start()  # its process starts while torch is imported here
+    with closing(DecoderPool()) as decoders:
+        decoders.start()  # a process starts while torch is imported here
         from mixer_gui.engine.engine import Engine
 
         engine = Engine()
@@ -82,24 +82,24 @@ def run(order: Order) -> int:
             say(notice)
         if ready.info.assumed:
             say(assumed_line(ready.info))
-        with closing(_results(order, sources, decoder, engine, ready)) as results:
+        with closing(_results(order, sources, decoders, engine, ready)) as results:
             return _print_all(order, results, sources)
 
 
 def _results(
-    order: Order, sources: list[FileSource], decoder: Decoder, engine: Engine, ready: ModelReady
+    order: Order, sources: list[FileSource], decoders: DecoderPool, engine: Engine, ready: ModelReady
 ) -> Generator[Result, None, None]:
-    """A result for each picture and each sampled frame, in order; the decoder works ahead."""
+    """A result for each picture and each sampled frame, in order; the decoders work ahead."""
     classify = _Classify(order, engine, ready.info)
     waiting = iter(sources)
     pending: deque[tuple[FileSource, Future[DecodedPicture] | None]] = deque()
     while True:
-        while len(pending) <= AHEAD and (source := next(waiting, None)) is not None:
+        while len(pending) <= AHEAD * len(decoders) and (source := next(waiting, None)) is not None:
             if is_video(source.path):
                 pending.append((source, None))
                 continue
             job = DecodeJob(source, ready.info.preprocessing, display_edge=DISPLAY_EDGE)
-            pending.append((source, decoder.submit(job)))
+            pending.append((source, decoders.submit(job)))
         if not pending:
             return
         source, decoded = pending.popleft()

@@ -2,7 +2,7 @@
 
 import torch
 
-from mixer_gui.records import DeviceInfo, DevicePreference, MixerGuiError
+from mixer_gui.records import DeviceInfo, DevicePreference, MixerGuiError, Precision
 
 # What a GPU's allocator, and the libraries that allocate for themselves, say when there is no more memory.
 GPU_MEMORY_MESSAGES = (
@@ -30,15 +30,15 @@ def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInf
     if cuda and preference in (DevicePreference.AUTO, DevicePreference.CUDA):
         name = torch.cuda.get_device_name()
         return torch.device("cuda"), DeviceInfo(
-            DevicePreference.CUDA, name, "fp32", f"Runs on {name}, in single precision so that maps stay exact."
+            DevicePreference.CUDA, name, Precision.FP32, f"Runs on {name}, in single precision so that maps stay exact."
         )
     if mps and preference in (DevicePreference.AUTO, DevicePreference.MPS):
         return torch.device("mps"), DeviceInfo(
-            DevicePreference.MPS, "Apple GPU", "fp32", "Runs on the Apple GPU, in single precision."
+            DevicePreference.MPS, "Apple GPU", Precision.FP32, "Runs on the Apple GPU, in single precision."
         )
     why = "as chosen" if preference == DevicePreference.CPU else _cuda_absence()
     return torch.device("cpu"), DeviceInfo(
-        DevicePreference.CPU, "CPU", "fp32", f"Runs on the CPU with {torch.get_num_threads()} threads: {why}."
+        DevicePreference.CPU, "CPU", Precision.FP32, f"Runs on the CPU with {torch.get_num_threads()} threads: {why}."
     )
 
 

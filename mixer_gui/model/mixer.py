@@ -11,6 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mixer_gui.model import products
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.records import Gelu, MixerGuiError
 
@@ -54,7 +55,7 @@ class PatchEmbedding(nn.Module):
         """(B, 3, H, W) -> (B, N, C)."""
         p = self.patch_size
         patches = rearrange(images, "b c (rows p) (columns q) -> b (rows columns) (c p q)", p=p, q=p)
-        return functional.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
+        return products.linear(patches, self.proj.weight.flatten(1), self.proj.bias)
 
 
 class MixingMlp(nn.Module):
@@ -71,10 +72,26 @@ class MixingMlp(nn.Module):
 class ChannelMixing(MixingMlp):
     """The same MLP over the channels of every patch: a 1×1 convolution."""
 
+    def __init__(self, features: int, hidden: int, config: MixerConfig) -> None:
+        super().__init__(features, hidden, config)
+        self._laid_out: tuple[Tensor, Tensor] | None = None  # both weights once more, as the products like them
+
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, C) -> (B, N, C)."""
-        hidden = functional.gelu(self.fc1(tokens), approximate=self.gelu)
-        return cast(Tensor, self.dropout(self.fc2(self.dropout(hidden))))
+        up, down = self._weights(tokens)
+        hidden = products.linear(tokens, up, self.fc1.bias, self.gelu)
+        return cast(Tensor, self.dropout(products.linear(self.dropout(hidden), down, self.fc2.bias)))
+
+    def _weights(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """In half precision laid out, which with the others takes the memory of fp32; in fp32 that would be twice."""
+        if tokens.dtype == torch.float32 or torch.is_grad_enabled():
+            return self.fc1.weight, self.fc2.weight
+        known = self._laid_out
+        if known is None or (known[0].dtype, known[0].device) != (tokens.dtype, tokens.device):
+            rows = tokens.shape[-2]
+            known = (products.packed(self.fc1.weight, rows), products.packed(self.fc2.weight, rows))
+            self._laid_out = known
+        return known
 
 
 class TokenMixing(MixingMlp):
@@ -82,17 +99,10 @@ class TokenMixing(MixingMlp):
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """(B, N, C) -> the update (B, N, C) and the hidden layer h (B, T, C) before its GELU."""
-        hidden = mix_patches(self.fc1, tokens)
-        update = mix_patches(self.fc2, self.dropout(functional.gelu(hidden, approximate=self.gelu)))
+        hidden = products.mix(self.fc1.weight, self.fc1.bias, tokens)
+        activation = self.dropout(functional.gelu(hidden, approximate=self.gelu))
+        update = products.mix(self.fc2.weight, self.fc2.bias, activation)
         return self.dropout(update), hidden
-
-
-def mix_patches(linear: nn.Linear, tokens: Tensor) -> Tensor:
-    """Apply `linear` to the patch axis: (B, N, C) -> (B, M, C) = weight (M, N) @ tokens + bias[:, None]."""
-    bias = linear.bias[:, None]
-    if tokens.shape[0] == 1:  # one matrix product with the bias fused; the batched one is slower on CPUs
-        return torch.addmm(bias, linear.weight, tokens[0])[None]
-    return torch.baddbmm(bias, linear.weight.expand(tokens.shape[0], -1, -1), tokens)
 
 
 class MixerBlock(nn.Module):
@@ -146,7 +156,7 @@ class MlpMixer(nn.Module):
     def forward(self, images: Tensor, record: Record = Record.NONE) -> tuple[Tensor, Recording]:
         """Logits (B, classes) in fp32 and the recording.
 
-        `images`: (B, 3, H, W), normalised, in the dtype of the stem; H and W as configured. Nothing inside
+        `images`: (B, 3, H, W), normalised, of any float type; H and W as configured. Nothing inside
         waits for the device, so the pass can be captured as a CUDA graph; a captured graph's outputs are
         static buffers that its caller has to clone.
         """
@@ -156,7 +166,7 @@ class MlpMixer(nn.Module):
                     *self.config.image_size, *images.shape[2:]
                 )
             )
-        tokens = stem = self.stem(images)
+        tokens = stem = self.stem(images.to(self.stem.proj.weight.dtype))
         token_norms, update_norms, slopes, features = [], [], [], []
         hiddens, token_updates, channel_updates = [], [], []
         for block in self.blocks:
@@ -195,5 +205,5 @@ class MlpMixer(nn.Module):
 
 def gelu_slope(hidden: Tensor, gelu: Gelu) -> Tensor:
     """GELU'(h), elementwise, in one fused kernel (the backward of GELU for a gradient of one)."""
-    ones = hidden.new_ones(1).expand_as(hidden)
+    ones = torch.ones_like(hidden)  # one number expanded would do, and take twice as long on a CPU
     return cast(Tensor, torch.ops.aten.gelu_backward(ones, hidden, approximate=gelu.value))

@@ -31,6 +31,7 @@ Framework = Literal["numpy", "pt"]
 INDEX_NAME = "model.safetensors.index.json"
 MAX_ELEMENTS = 2**31  # five times H/14; what claims more is broken or hostile
 MAX_INDEX_BYTES = 2**24
+MAPPED_BYTES = 2**25  # of a mapped file that may stay in memory while it is read
 FLOATS = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}  # safetensors' names, bytes per element
 
 
@@ -114,8 +115,9 @@ class _Safetensors(Weights):
     """`framework` is what `read` would need: "numpy" opens without torch and is for looking only."""
 
     def __init__(self, path: Path, framework: Framework) -> None:
-        self._name = path.name
+        self._path, self._name, self._framework = path, path.name, framework
         self._stack = ExitStack()
+        self._touched_bytes = 0  # of the mapping: it counts as memory of this process until the file is closed
         with self._told():
             self._file = self._stack.enter_context(safe_open(path, framework=framework, device="cpu"))
         try:
@@ -133,7 +135,12 @@ class _Safetensors(Weights):
 
     def read(self, key: str) -> Tensor:
         with self._told():
+            if self._touched_bytes > MAPPED_BYTES:
+                self._stack.close()
+                self._file = self._stack.enter_context(safe_open(self._path, framework=self._framework, device="cpu"))
+                self._touched_bytes = 0
             tensor: Tensor = self._file.get_tensor(key)
+        self._touched_bytes += tensor.nbytes
         return tensor
 
     def close(self) -> None:

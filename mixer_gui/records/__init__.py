@@ -58,6 +58,7 @@ from mixer_gui.records.models import (
     ModelInspected,
     ModelReady,
     ModelRef,
+    Precision,
 )
 from mixer_gui.records.pictures import (
     AddressSource,
@@ -198,6 +199,7 @@ __all__ = [
     "PermutationReport",
     "PermutationRequest",
     "PictureSource",
+    "Precision",
     "Prediction",
     "Preprocessing",
     "Priority",

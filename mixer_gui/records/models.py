@@ -97,13 +97,21 @@ class DevicePreference(StrEnum):
     CPU = "cpu"
 
 
+class Precision(StrEnum):
+    """Of a pass but for its final norm, pooling and head, which are fp32 everywhere."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """Where the model runs and why: `reason` is a sentence for the tooltip."""
 
     kind: DevicePreference  # never AUTO
     name: str
-    precision: str  # "fp32", "bf16" or "fp16"
+    precision: Precision
     reason: str
 
 

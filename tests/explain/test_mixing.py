@@ -19,8 +19,9 @@ from mixer_gui.explain.mixing import (
     spread,
     writes,
 )
+from mixer_gui.model import products
 from mixer_gui.model.config import MixerConfig
-from mixer_gui.model.mixer import MixerBlock, TokenMixing, gelu_slope, mix_patches
+from mixer_gui.model.mixer import MixerBlock, TokenMixing, gelu_slope
 from mixer_gui.records import Gelu, PatchGrid
 
 LIMIT = 1e-5
@@ -106,7 +107,7 @@ def test_the_two_gelus_give_different_matrices() -> None:
 @pytest.mark.parametrize("gelu", GELUS)
 def test_recorded_slope_is_the_mean_of_gelus_derivative(gelu: Gelu) -> None:
     for mixing, normed, slope, hidden in layers(replace(SMALL, gelu=gelu)):
-        assert difference(hidden, mix_patches(mixing.fc1, normed[None])[0]) <= LIMIT
+        assert difference(hidden, products.mix(mixing.fc1.weight, mixing.fc1.bias, normed[None])[0]) <= LIMIT
         by_autograd = hidden.clone().requires_grad_()
         torch.nn.functional.gelu(by_autograd, approximate=gelu.value).sum().backward()
         assert by_autograd.grad is not None

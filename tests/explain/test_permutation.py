@@ -115,6 +115,7 @@ def test_the_second_bias_of_token_mixing_does_not_reach_the_logits() -> None:
     assert difference(recorded(model, pictures(SMALL))[0], logits) <= LIMIT
 
 
+@torch.inference_mode()
 def test_the_same_order_everywhere_gives_the_same_logits() -> None:
     model = drawn(SMALL)
     images = pictures(SMALL)

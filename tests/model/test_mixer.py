@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from checkpoints import random_mixer, tiny_config
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from mixer_gui.model.mixer import MlpMixer, PatchEmbedding, Record, gelu_slope, mix_patches
+from mixer_gui.model.mixer import MlpMixer, PatchEmbedding, Record, gelu_slope
 from mixer_gui.model.variants import PARAMETER_COUNTS, VARIANTS, variant, variant_name
 from mixer_gui.records import Gelu, MixerGuiError
 
@@ -81,14 +81,6 @@ def test_patch_embedding_is_a_strided_convolution(model: MlpMixer, images: Tenso
     stem = model.stem
     assert isinstance(stem, PatchEmbedding)
     torch.testing.assert_close(stem(images), stem.proj(images).flatten(2).transpose(1, 2), **CLOSE)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-def test_mixing_patches_is_a_linear_layer_over_the_transposed_tokens(batch: int) -> None:
-    torch.manual_seed(0)
-    linear, tokens = nn.Linear(15, 7), torch.randn(batch, 15, 12)
-    with torch.no_grad():
-        torch.testing.assert_close(mix_patches(linear, tokens), linear(tokens.mT).mT, **CLOSE)
 
 
 def test_a_picture_alone_gets_the_logits_it_gets_in_a_batch(model: MlpMixer, images: Tensor) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -260,3 +262,27 @@ def test_a_file_is_closed_after_it_was_described(model: MlpMixer, tmp_path: Path
         before = loaded.head.weight.clone()
         path.write_bytes(b"\xff" * path.stat().st_size)  # the model must not live in the file
         assert torch.equal(loaded.head.weight, before)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of resident memory is read as Linux has it")
+def test_a_file_is_read_without_a_second_copy_in_memory(tmp_path: Path) -> None:
+    """A mapped file counts as memory from where it was touched to where it is closed."""
+    path = tmp_path / "large.safetensors"
+    save_file({f"blocks.{index}": torch.ones(2**22) for index in range(8)}, path)  # 16 MB each
+    script = """
+import sys, torch
+from pathlib import Path
+from mixer_gui.model.weight_files import open_weights
+
+def peak():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return 1024 * int(line.split()[1])
+
+before = peak()
+with open_weights(Path(sys.argv[1])) as weights:
+    kept = [weights.read(key).clone() for key in weights.shapes]
+assert all(float(each.sum()) == 2**22 for each in kept)
+print((peak() - before) / sum(each.nbytes for each in kept))
+"""
+    answer = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert 0.9 < float(answer.stdout) < 1.6  # twice, where all of the file stays mapped
