@@ -77,7 +77,8 @@ def direct_contributions(
     weight, bias = readout.weight[0], readout.bias[0]
     direction = weight * model.norm.weight.float()
     direction = direction - direction.mean()  # subtracting the mean of d is subtracting the mean of w·γ
-    variance = recording.output[0].float().var(-1, correction=0)
+    output = recording.output[0].float()
+    variance = (output - output.mean(-1, keepdim=True)).square().mean(-1)  # torch.var takes ten times as long
     sigma = torch.sqrt(variance + model.config.layer_norm_eps)
 
     def of(update: Tensor) -> Tensor:

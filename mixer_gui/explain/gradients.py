@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mixer_gui.explain.recorded import half_block_tokens
+from mixer_gui.model import products
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import ChannelMixing, MlpMixer, Recording, TokenMixing
 
@@ -62,7 +63,10 @@ def logit_gradients(model: MlpMixer, recording: Recording, classes: Tensor) -> G
             token_mixing_backward(gradient, recording.hidden[layer], block.mlp_tokens), before, block.norm1
         )
     return Gradients(
-        gradient @ model.stem.proj.weight.flatten(1), gradient, tuple(reversed(by_token)), tuple(reversed(by_channel))
+        products.linear(gradient, model.stem.proj.weight.flatten(1).mT, None),
+        gradient,
+        tuple(reversed(by_token)),
+        tuple(reversed(by_channel)),
     )
 
 
@@ -80,14 +84,15 @@ def norm_backward(gradient: Tensor, tokens: Tensor, norm: nn.LayerNorm) -> Tenso
 
 def channel_mixing_backward(gradient: Tensor, normed: Tensor, mixing: ChannelMixing) -> Tensor:
     """Through W2·GELU(W1·y + b1) + b2 on each token; (B, N, C) from the update's gradient and its input y."""
-    hidden = mixing.fc1(normed)
-    return gelu_backward(gradient @ mixing.fc2.weight, hidden, mixing) @ mixing.fc1.weight
+    hidden = products.linear(normed, mixing.fc1.weight, mixing.fc1.bias)
+    inner = gelu_backward(products.linear(gradient, mixing.fc2.weight.mT, None), hidden, mixing)
+    return products.linear(inner, mixing.fc1.weight.mT, None)
 
 
 def token_mixing_backward(gradient: Tensor, hidden: Tensor, mixing: TokenMixing) -> Tensor:
     """The same on each channel; `hidden` (B, T, C) is as recorded, before its GELU."""
-    inner = gelu_backward(torch.matmul(mixing.fc2.weight.mT, gradient), hidden, mixing)
-    return torch.matmul(mixing.fc1.weight.mT, inner)
+    inner = gelu_backward(products.mix(mixing.fc2.weight.mT, None, gradient), hidden, mixing)
+    return products.mix(mixing.fc1.weight.mT, None, inner)
 
 
 def gelu_backward(gradient: Tensor, hidden: Tensor, mixing: ChannelMixing | TokenMixing) -> Tensor:

@@ -27,15 +27,15 @@ class Record(IntEnum):
 class Recording(NamedTuple):
     """What one forward pass left behind; B pictures, L layers, N patches, C channels, T token-mixing units.
 
-    MAPS fills the first five, FULL all. Per-layer tensors of FULL come as tuples of length L: stacking
+    MAPS fills the first four, FULL all. Per-layer tensors of FULL come as tuples of length L: stacking
     them would copy tens of megabytes that are already where they are needed.
     """
 
     update_norm: Tensor | None = None  # (B, L, N) norm of each token-mixing update
     token_norm: Tensor | None = None  # (B, L, N) norm of the token it was added to
-    gelu_slope: Tensor | None = None  # (B, L, T) mean over channels of GELU'(h)
     layer_features: Tensor | None = None  # (B, L, C) final norm and mean pooling of each layer's output, fp32
     final_tokens: Tensor | None = None  # (B, N, C) after the final norm, fp32
+    gelu_slope: Tensor | None = None  # (B, L, T) mean over channels of GELU'(h)
     hidden: tuple[Tensor, ...] = ()  # L times (B, T, C): h = W1·LN(x) + b1 of token mixing
     stem: Tensor | None = None  # (B, N, C)
     token_updates: tuple[Tensor, ...] = ()  # L times (B, N, C)
@@ -175,9 +175,9 @@ class MlpMixer(nn.Module):
             if record >= Record.MAPS:
                 update_norms.append(torch.linalg.vector_norm(token_update, dim=-1))
                 token_norms.append(torch.linalg.vector_norm(before, dim=-1))
-                slopes.append(gelu_slope(hidden, self.config.gelu).mean(-1))
                 features.append(self.norm(tokens.float()).mean(1))
             if record >= Record.FULL:
+                slopes.append(gelu_slope(hidden, self.config.gelu).mean(-1))
                 hiddens.append(hidden)
                 token_updates.append(token_update)
                 channel_updates.append(channel_update)
@@ -188,12 +188,12 @@ class MlpMixer(nn.Module):
         recording = Recording(
             torch.stack(update_norms, 1),
             torch.stack(token_norms, 1),
-            torch.stack(slopes, 1),
             torch.stack(features, 1),
             final_tokens,
         )
         if record == Record.FULL:
             recording = recording._replace(
+                gelu_slope=torch.stack(slopes, 1),
                 hidden=tuple(hiddens),
                 stem=stem,
                 token_updates=tuple(token_updates),

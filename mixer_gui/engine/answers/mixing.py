@@ -49,11 +49,11 @@ def answer_patch(request: PatchRequest, detail: Detail) -> PatchReport:
 
 @torch.inference_mode()
 def answer_mixing(request: MixingRequest, detail: Detail) -> MixingReport:
-    """The mixing matrix of one layer and how all layers mix. Raises ValueError without a recording."""
+    """The mixing matrix of one layer and how all layers mix. Raises ValueError without a FULL recording."""
     started = time.perf_counter()
     model, slopes = detail.classifier.model, detail.recording.gelu_slope
     if slopes is None:
-        raise ValueError("a mixing query needs a recording")
+        raise ValueError("a mixing query needs a FULL recording")
     layers = [model.token_mixing(layer) for layer in range(model.config.num_blocks)]
     matrices = torch.stack([mixing_matrix(mixing, slopes[0, layer]) for layer, mixing in enumerate(layers)])
     weights = [small_share(mixing.fc1.weight.float(), mixing.fc2.weight.float()) for mixing in layers]
@@ -69,11 +69,11 @@ def answer_mixing(request: MixingRequest, detail: Detail) -> MixingReport:
 
 @torch.inference_mode()
 def answer_rollout(request: RolloutRequest, detail: Detail) -> RolloutReport:
-    """One patch through all layers up to one of them, approximately. Raises ValueError without a recording."""
+    """One patch through all layers up to one of them, approximately. Raises ValueError without a FULL recording."""
     started = time.perf_counter()
     model, slopes = detail.classifier.model, detail.recording.gelu_slope
     if slopes is None:
-        raise ValueError("a rollout needs a recording")
+        raise ValueError("a rollout needs a FULL recording")
     return RolloutReport(
         request,
         read_only(rollout_reads(model, slopes[0], request.layer, request.patch)),
