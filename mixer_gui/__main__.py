@@ -4,7 +4,8 @@ Boot order, the only place that fixes it:
 
 1. `freeze_support()`: in a packaged executable a child process starts here too and must go no further.
 2. A command first (`classify`, `models`, …), `--help` or `--version`: `cli`, which never imports PySide6.
-3. Anything else is files for the window: options are refused, then a missing display, before Qt aborts.
+3. Anything else is files for the window: options but `--startup-report` are refused, then a missing display, before
+   Qt aborts.
 4. `app`, which paints the window and has its worker thread import torch after that.
 
 Children that multiprocessing spawns import this module again: nothing heavy, and nothing runs.
@@ -14,10 +15,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from multiprocessing import freeze_support
+
+ENTERED = time.monotonic()  # where the system does not say when the process started, this is the beginning
 
 COMMANDS = frozenset({"bench", "classify", "models", "summary"})
 CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
+STARTUP_REPORT = "--startup-report"
 
 
 def main() -> int:
@@ -41,8 +46,17 @@ def main() -> int:
             "is set). “mixer-gui classify FILES…” works without one.",
             1,
         )
+    report = None
     try:
+        if wants_startup_report(arguments):
+            from mixer_gui.startup import Mark, StartupReport
+
+            report = StartupReport(ENTERED)
+            report.import_qt()
         from mixer_gui.app import main as run_window
+
+        if report is not None:
+            report.mark(Mark.MODULES)
     except ImportError as error:
         if ".so" not in str(error):
             raise
@@ -51,17 +65,23 @@ def main() -> int:
             "installs what is missing.",
             1,
         )
-    return run_window(files)
+    return run_window(files) if report is None else run_window(files, report)
 
 
 def files_of(arguments: list[str]) -> list[str]:
     """The files among the arguments of the window; after `--` everything is one. ValueError names options."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
     before, after = arguments[:split], arguments[split + 1 :]
-    options = [each for each in before if each.startswith("-")]
+    options = [each for each in before if each.startswith("-") and each != STARTUP_REPORT]
     if options:
         raise ValueError(f"mixer-gui: unknown option{'s' if len(options) > 1 else ''} {', '.join(options)}")
-    return before + after
+    return [each for each in before if each != STARTUP_REPORT] + after
+
+
+def wants_startup_report(arguments: list[str]) -> bool:
+    """Whether the window is to tell on stderr how long its start took: the option, before any `--`."""
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    return STARTUP_REPORT in arguments[:split]
 
 
 def has_display() -> bool:

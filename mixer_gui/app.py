@@ -10,6 +10,7 @@ import socket
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLoggingCategory, QMetaObject, QObject, QSocketNotifier, Qt, QThread, Signal, Slot
 from PySide6.QtWidgets import QApplication
@@ -21,7 +22,10 @@ from mixer_gui.gui.window import MainWindow
 from mixer_gui.gui.workers import EngineWorker, HubWorker
 from mixer_gui.records import ModelRef
 from mixer_gui.resources import default_model
-from mixer_gui.settings import Settings, SettingsFile, assumptions_from_json
+from mixer_gui.settings import Settings, SettingsFile, acceptances_path, assumptions_from_json
+
+if TYPE_CHECKING:
+    from mixer_gui.startup import StartupReport
 
 # Which libraries of the system QtMultimedia found, and what is in each file, is nobody's business on a terminal.
 QUIET_MEDIA = "qt.multimedia.*=false"
@@ -36,7 +40,7 @@ class Application(QObject):
         super().__init__()
         self._settings_file = settings_file
         settings = settings_file.load()
-        self.worker = EngineWorker()
+        self.worker = EngineWorker(acceptances_path(settings_file.path))
         self._thread = QThread()
         self._thread.setObjectName("engine")
         self.worker.moveToThread(self._thread)
@@ -122,9 +126,37 @@ def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication,
     return qt, application
 
 
-def main(files: list[str]) -> int:
-    """Run the window until it is closed; returns the exit code."""
+def report_start(application: Application, report: StartupReport) -> None:
+    """Have the times of a start taken, and print them once the first prediction is there.
+
+    Marks are taken in the thread in which they happen: an answer waits for the window's thread on its way there.
+    """
+    from mixer_gui.startup import Mark
+
+    report.mark(Mark.WINDOW)
+    direct = Qt.ConnectionType.DirectConnection
+    worker = application.worker
+    application.window.picture.view.first_painted.connect(lambda: report.mark(Mark.PAINT), direct)
+    worker.ready_to_run.connect(lambda: report.mark(Mark.TORCH), direct)
+    worker.model_ready.connect(lambda _: report.mark(Mark.MODEL), direct)
+    worker.frame_ready.connect(lambda _: report.mark(Mark.PICTURE), direct)
+    is_told = False
+
+    def tell(_report: object) -> None:
+        nonlocal is_told
+        report.mark(Mark.PREDICTION)
+        if not is_told and sys.stderr is not None:
+            is_told = True
+            print(report.text(), file=sys.stderr, flush=True)  # noqa: T201 - what was asked for
+
+    worker.report_ready.connect(tell, direct)
+
+
+def main(files: list[str], report: StartupReport | None = None) -> int:
+    """Run the window until it is closed; returns the exit code. `report` is told what happens, and printed."""
     qt, application = build([Path(name) for name in files], SettingsFile())
+    if report is not None:
+        report_start(application, report)
     sys.excepthook = application.tell_unforeseen
     application.quit_on_signals()
     return qt.exec()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mixer_gui.records import Assumptions, DevicePreference, Gelu, Interpolation
+from mixer_gui.records import Assumptions, DevicePreference, Gelu, Interpolation, PrecisionPreference
 
 RECENT_PICTURES = 12
 
@@ -24,6 +24,7 @@ class Settings:
 
     theme: Theme = Theme.SYSTEM
     device: DevicePreference = DevicePreference.AUTO
+    precision: PrecisionPreference = PrecisionPreference.AUTO
     model_path: str = ""  # empty: the embedded default
     model_assumptions: dict[str, Any] | None = None  # where the model is a bare file
     top_k: int = 5
@@ -91,6 +92,11 @@ def default_path() -> Path:
     return user_config_path("mixer-gui", appauthor=False) / "settings.json"
 
 
+def acceptances_path(settings: Path | None = None) -> Path:
+    """Where it is remembered which models may run in half precision here: beside the settings."""
+    return (settings if settings is not None else default_path()).with_name("half-precision.json")
+
+
 def assumptions_to_json(assumptions: Assumptions) -> dict[str, Any]:
     return asdict(assumptions)
 
@@ -138,6 +144,8 @@ def _checked(name: str, value: object) -> object | None:
             return Theme(value)
         case "device", str() if value in set(DevicePreference):
             return DevicePreference(value)
+        case "precision", str() if value in set(PrecisionPreference):
+            return PrecisionPreference(value)
         case "top_k", int() if 1 <= value <= 20 and not isinstance(value, bool):
             return value
         case "opacity", int() | float() if 0 <= value <= 1 and not isinstance(value, bool):

@@ -41,12 +41,15 @@ ALLOWED = {
     },
     "gui.media_worker": {"media", "gui", "libraries", "records"},
     "gui.workers": {"engine", "hub", "model", "gui", "records"},
-    "app": {"gui", "settings", "resources", "records"},
+    "startup": set(),
+    "app": {"gui", "settings", "resources", "records", "startup"},
     "cli": {"commands", "bench", "hub", "engine", "model", "pictures", "results", "resources", "settings", "records"},
     "commands": {"engine", "hub", "media", "model", "pictures", "results", "resources", "settings", "records"},
     "bench": {
         "app",
+        "commands",
         "gui",
+        "hub",
         "engine",
         "explain",
         "model",
@@ -56,10 +59,10 @@ ALLOWED = {
         "results",
         "records",
     },
-    "__main__": {"app", "cli"},
+    "__main__": {"app", "cli", "startup"},
 }
 TORCH_ZONES = {"model", "explain", "engine", "bench"}
-QT_ZONES = {"gui", "media", "app", "bench"}
+QT_ZONES = {"gui", "media", "app", "bench", "startup"}
 
 
 def modules() -> list[str]:

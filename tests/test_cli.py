@@ -93,11 +93,51 @@ def test_json_is_one_array_of_documented_objects_and_broken_files_are_among_them
     assert "1 of 3 pictures failed" in ended.stderr
 
 
+def test_precision_is_fp32_unless_another_one_is_asked_for(photographs: Path) -> None:
+    """The embedded model is so small that `auto` has nothing to gain, and stays with fp32."""
+    logits = {}
+    for precision in (None, "fp32", "auto", "bf16"):
+        chosen = () if precision is None else ("--precision", precision)
+        ended = mixer_gui("classify", photographs / "coffee.png", "--json", *chosen)
+        assert ended.returncode == 0, ended.stderr
+        logits[precision] = [each["logit"] for each in json.loads(ended.stdout)[0]["predictions"]]
+    assert logits[None] == logits["fp32"] == logits["auto"]
+    assert logits["bf16"] != logits["fp32"]
+    assert logits["bf16"] == pytest.approx(logits["fp32"], rel=0.05)
+
+
+def test_fp16_on_a_cpu_is_refused_before_any_picture(photographs: Path) -> None:
+    ended = mixer_gui("classify", photographs, "--device", "cpu", "--precision", "fp16")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("mixer-gui: fp16 needs a GPU")
+    assert mixer_gui("classify", photographs, "--precision", "fp8").returncode == 2
+
+
 def test_jsonl_is_one_object_a_line_in_the_order_of_the_files(photographs: Path) -> None:
     ended = mixer_gui("classify", photographs, "--jsonl")
     assert ended.returncode == 0, ended.stderr
     assert names([json.loads(line) for line in ended.stdout.splitlines()]) == [f"{name}.png" for name in PHOTOGRAPHS]
     assert ended.stderr == ""
+
+
+def test_pictures_that_run_side_by_side_keep_their_order_and_their_results(photographs: Path, tmp_path: Path) -> None:
+    sources = [photographs / f"{name}.png" for name in PHOTOGRAPHS]
+    (tmp_path / "00.png").write_bytes(b"\x89PNG\r\n\x1a\nand then nonsense")
+    with Image.open(sources[0]) as image:  # the others are done before it
+        image.resize((3000, 2000)).save(tmp_path / "01.png")
+    for number in range(2, 40):
+        (tmp_path / f"{number:02}.png").symlink_to(sources[number % len(sources)])
+    ended = mixer_gui("classify", tmp_path, "--jsonl", OMP_NUM_THREADS="2")
+    assert ended.returncode == 1
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert names(found) == [f"{number:02}.png" for number in range(40)]
+    assert [each["path"] for each in found if each["error"] is not None] == [str(tmp_path / "00.png")]
+    alone = mixer_gui("classify", *sources, "--jsonl")
+    expected = [json.loads(line)["predictions"] for line in alone.stdout.splitlines()]
+    for number, each in enumerate(found[2:], 2):
+        for one, other in zip(each["predictions"], expected[number % len(sources)], strict=True):
+            assert one["label"] == other["label"]
+            assert one["logit"] == pytest.approx(other["logit"], rel=1e-3)
 
 
 def test_csv_has_one_row_a_prediction(photographs: Path, broken: Path) -> None:
@@ -267,7 +307,7 @@ def test_ctrl_c_exits_130_and_keeps_what_was_finished(form: str, photographs: Pa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
-        env=os.environ | ENVIRONMENT,
+        env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "2"},
         start_new_session=True,
     )
     assert running.stdout is not None

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from mixer_gui.__main__ import files_of, has_display
+from mixer_gui.__main__ import files_of, has_display, wants_startup_report
+from mixer_gui.startup import Mark
 
 STUB_WINDOW = """
 import sys, types
@@ -60,6 +62,53 @@ def test_unknown_options_are_named_and_refused() -> None:
 
 def test_after_a_double_dash_everything_is_a_file() -> None:
     assert files_of(["a", "--", "-b.png", "classify", "--"]) == ["a", "-b.png", "classify", "--"]
+
+
+def test_startup_report_is_an_option_only_before_a_double_dash() -> None:
+    assert files_of(["--startup-report", "a.png"]) == ["a.png"]
+    assert wants_startup_report(["a.png", "--startup-report"])
+    assert files_of(["a.png", "--", "--startup-report"]) == ["a.png", "--startup-report"]
+    assert not wants_startup_report(["a.png", "--", "--startup-report"])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a display is always there")
+def test_startup_report_without_a_display_is_refused_as_usual() -> None:
+    ended = run(["--startup-report"])
+    assert ended.returncode == 1
+    assert "needs a display" in ended.stderr
+
+
+def test_startup_report_tells_its_marks_in_order_and_the_window_stays(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(picture)
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mixer_gui", "--startup-report", str(picture)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        lines = []
+        while not (lines and lines[-1].startswith("packages imported")):
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+    rows = [re.fullmatch(r" *(\d+) +(\d+)  (.+)\n", line) for line in lines[1:-1]]
+    times = {row.group(3): int(row.group(1)) for row in rows}
+    assert sorted(times.values()) == list(times.values())
+    assert set(times) == set(Mark)
+    order = (Mark.INTERPRETER, Mark.QT, Mark.MODULES, Mark.WINDOW, Mark.PAINT, Mark.TORCH, Mark.MODEL, Mark.PREDICTION)
+    assert [name for name in times if name in order] == list(order)
+    assert times[Mark.INTERPRETER] > 0
+    assert times[Mark.PICTURE] <= times[Mark.PREDICTION]
+    early = dict(re.findall(r"([\w.]+) \((\d+)\)", lines[-1]))
+    assert {"mixer_gui", "PySide6.QtWidgets"} <= set(early)
+    assert not {"torch", "numpy", "PIL", "huggingface_hub", "cmap", "rich", "PySide6.QtMultimedia"} & set(early)
 
 
 @pytest.mark.parametrize("option", ["-", "-b.png", "--help"])

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from mixer_gui.records import Assumptions, DevicePreference, Gelu, Interpolation
+from mixer_gui.records import Assumptions, DevicePreference, Gelu, Interpolation, PrecisionPreference
 from mixer_gui.settings import (
     RECENT_PICTURES,
     Settings,
     SettingsFile,
     Theme,
+    acceptances_path,
     assumptions_from_json,
     assumptions_to_json,
     default_path,
@@ -25,6 +26,7 @@ ASSUMED = Assumptions((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 0.9, Interpolation.HAMMI
 CHANGED = Settings(
     theme=Theme.DARK,
     device=DevicePreference.CPU,
+    precision=PrecisionPreference.BF16,
     model_path="/models/mixer",
     top_k=7,
     opacity=0.25,
@@ -87,6 +89,8 @@ def test_first_start_has_the_defaults_and_writes_nothing(file: SettingsFile) -> 
         ("theme", ["dark"]),
         ("device", "abacus"),
         ("device", None),
+        ("precision", "fp8"),
+        ("precision", 16),
         ("top_k", 0),
         ("top_k", 21),
         ("top_k", 2.5),
@@ -218,6 +222,11 @@ def test_settings_lie_in_the_users_configuration(own_home: Path) -> None:
     assert default_path().is_relative_to(own_home)
     assert SettingsFile().path == default_path()
     assert (default_path().parent.name, default_path().name) == ("mixer-gui", "settings.json")
+
+
+def test_verdicts_on_half_precision_lie_beside_the_settings(tmp_path: Path) -> None:
+    assert acceptances_path(tmp_path / "settings.json") == tmp_path / "half-precision.json"
+    assert acceptances_path() == default_path().with_name("half-precision.json")
 
 
 @pytest.mark.parametrize(

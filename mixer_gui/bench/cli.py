@@ -1,4 +1,4 @@
-"""`mixer-gui bench`: the figures that README quotes, on this machine. Nothing else should run beside it."""
+"""`mixer-gui bench`: how fast models are here, and the figures that README quotes. Nothing should run beside it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,59 @@ from typing import Annotated
 
 import typer
 
-from mixer_gui.records import MixerGuiError
+from mixer_gui.records import DevicePreference, MixerGuiError
+from mixer_gui.records.benchmarks import Benchmark, to_json
 
-app = typer.Typer(
-    help="Measure this machine: a forward pass, the window's start, its longest silence.", no_args_is_help=True
-)
+app = typer.Typer(help="Measure this machine: models, the window's start, its longest silence.", no_args_is_help=True)
 
 
-@app.command("forward")
-def forward(
-    variant: Annotated[str, typer.Argument(help="A variant of the paper.")] = "B/16",
+@app.command("models")
+def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[OWNER/NAME|FOLDER]...",
+            help="Models on this computer. [default: the built-in Mixer and the downloaded ones]",
+            show_default=False,
+        ),
+    ] = None,
     *,
-    rounds: Annotated[int, typer.Option(min=3, help="Rounds in which all ways take turns.")] = 30,
+    variants: Annotated[
+        list[str] | None, typer.Option("--variant", help="One of the paper's with random weights; may be repeated.")
+    ] = None,
+    device: Annotated[DevicePreference, typer.Option(help="Where the models run.")] = DevicePreference.AUTO,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="The one batch size besides 1. [default: a few]", show_default=False)
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=3, help="Passes at batch 1; larger batches take fewer.")] = 20,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here, after each step.")
+    ] = None,
 ) -> None:
-    """The forward pass against timm's, and what the window's recording adds (CPU, fp32, batch 1)."""
-    from mixer_gui.bench.forward import compare
-    from mixer_gui.bench.material import random_checkpoint
+    """Models on their device: latency, images per second, share of the matrix products' rate, memory.
 
-    _describe_machine()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            tables = compare(variant, random_checkpoint(variant, Path(folder)), rounds=rounds)
-        except MixerGuiError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(1) from error
-    for title, rows in tables:
-        typer.echo(f"\n{title}, {rounds} rounds")
-        for row in rows:
-            typer.echo(
-                f"  median {row.median_ms:7.1f} ms  least {row.least_ms:7.1f}  ratio {row.ratio:.3f}  {row.name}"
-            )
+    In fp32 and bf16. Nothing is downloaded. Ctrl-C ends it with what is finished.
+    """
+    from mixer_gui.bench.models import measure, subjects
+    from mixer_gui.bench.table import print_table
+    from mixer_gui.commands.output import say
+
+    found: Benchmark | None = None
+    exit_code = 0
+    try:
+        for found in measure(subjects(names or (), variants or ()), device, rounds=rounds, batch=batch):
+            if json_file is not None:
+                _write(to_json(found), json_file)
+            if not found.is_complete:
+                say(f"{found.steps_done + 1} of {found.steps}: {found.doing}")
+    except MixerGuiError as error:
+        say(f"mixer-gui: {error}")
+        exit_code = 1
+    except KeyboardInterrupt:
+        exit_code = 130
+    if found is not None and found.models:
+        print_table(found)
+    raise typer.Exit(exit_code)
 
 
 @app.command("start")
@@ -195,7 +218,7 @@ def faithfulness(
     from mixer_gui.bench.faithfulness import application_maps, as_json, chosen, measure, table
     from mixer_gui.engine.classifier import Classifier
     from mixer_gui.model.checkpoint import load_checkpoint
-    from mixer_gui.records import DevicePreference, ModelRef
+    from mixer_gui.records import ModelRef
     from mixer_gui.resources import default_model
 
     def progressed(done: int) -> None:
@@ -217,6 +240,16 @@ def faithfulness(
         typer.echo(f"mixer-gui: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{classifier.info.name}\n\n{table(found)}")
+
+
+def _write(text: str, path: Path) -> None:
+    """Whoever reads it meanwhile finds either the old or the new. Raises MixerGuiError."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise MixerGuiError(f"“{path}” could not be written: {error.strerror or error}.", str(error)) from error
 
 
 def _describe_machine() -> None:

@@ -12,6 +12,7 @@ import json
 import statistics
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +75,9 @@ def chosen(places: list[Path], *, count: int, seed: int, skip: int) -> list[Byte
     if len(known) < skip + count:
         raise MixerGuiError(f"{skip + count:,} pictures are needed, and there are {len(known):,}.")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(known))[skip : skip + count]
-    return [BytesSource(f"{known[i][0]}/{known[i][1]}", _read(known[i][2], known[i][1])) for i in order]
+    with ExitStack() as stack:  # an archive of ten thousand takes 50 ms to open
+        archives = {place: stack.enter_context(zipfile.ZipFile(place)) for place in places if not place.is_dir()}
+        return [BytesSource(f"{known[i][0]}/{known[i][1]}", _read(known[i][2], known[i][1], archives)) for i in order]
 
 
 def measure(
@@ -207,8 +210,5 @@ def _names(place: Path) -> list[str]:
         raise MixerGuiError(f"“{place}” is neither a folder nor a ZIP that can be read.", repr(error)) from error
 
 
-def _read(place: Path, name: str) -> bytes:
-    if place.is_dir():
-        return (place / name).read_bytes()
-    with zipfile.ZipFile(place) as archive:
-        return archive.read(name)
+def _read(place: Path, name: str, archives: dict[Path, zipfile.ZipFile]) -> bytes:
+    return archives[place].read(name) if place in archives else (place / name).read_bytes()

@@ -1,4 +1,4 @@
-"""`mixer-gui classify`: pictures through the decoder's process and the engine, one result for each; videos besides."""
+"""`mixer-gui classify`: pictures through the decoders and the engine, one result for each; videos besides."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mixer_gui.commands.output import Format, Writer, say
 from mixer_gui.commands.video import is_video, sampled
@@ -31,17 +32,20 @@ from mixer_gui.records import (
     ModelReady,
     ModelRef,
     PictureSource,
+    PrecisionPreference,
     Priority,
 )
 from mixer_gui.results import Result, place, result_of, source_path
+from mixer_gui.settings import acceptances_path
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mixer_gui.engine.engine import Engine
 
-# Pictures on their way through each decoder besides the one that the model runs on.
-AHEAD = 2
+# Pictures for each decoder that are on their way to being printed: enough that the others have work while one is at a
+# large picture, which is the next to be printed. What waits is 150 KB each.
+AHEAD = 8
 
 # Nobody looks at the frame here: the smaller, the less crosses between the processes.
 DISPLAY_EDGE = 1
@@ -59,6 +63,7 @@ class Order:
     model: ModelRef
     device: DevicePreference
     output: Format
+    precision: PrecisionPreference = PrecisionPreference.FP32  # results do not hang on the machine
     reveal: bool = False  # names that are shown on request only
     every_s: float = 1.0  # between the frames of a video
 
@@ -72,12 +77,13 @@ def run(order: Order) -> int:
     sources = list(expand(order.paths, recursive=order.recursive))
     if not sources:
         raise MixerGuiError(_nothing_found(order))
-    with closing(DecoderPool()) as decoders:
+    with closing(DecoderPool(niceness=0)) as decoders:
         decoders.start()  # a process starts while torch is imported here
         from mixer_gui.engine.engine import Engine
 
-        engine = Engine()
+        engine = Engine(acceptances=acceptances_path())
         ready = engine.load(order.model, order.device)
+        engine.prepare(order.model, order.device, order.precision)
         for notice in ready.notices:
             say(notice)
         if ready.info.assumed:
@@ -89,24 +95,45 @@ def run(order: Order) -> int:
 def _results(
     order: Order, sources: list[FileSource], decoders: DecoderPool, engine: Engine, ready: ModelReady
 ) -> Generator[Result, None, None]:
-    """A result for each picture and each sampled frame, in order; the decoders work ahead."""
+    """A result for each picture and each sampled frame, in order; decoders and passes work ahead."""
+    from mixer_gui.engine.passes import side_by_side
+
     classify = _Classify(order, engine, ready.info)
     waiting = iter(sources)
-    pending: deque[tuple[FileSource, Future[DecodedPicture] | None]] = deque()
-    while True:
-        while len(pending) <= AHEAD * len(decoders) and (source := next(waiting, None)) is not None:
-            if is_video(source.path):
-                pending.append((source, None))
-                continue
-            job = DecodeJob(source, ready.info.preprocessing, display_edge=DISPLAY_EDGE)
-            pending.append((source, decoders.submit(job)))
-        if not pending:
-            return
-        source, decoded = pending.popleft()
-        if decoded is None:
-            yield from classify.video(source)
-        else:
-            yield classify.picture(source, decoded.result)
+    pending: deque[tuple[FileSource, _OnItsWay | None]] = deque()
+    with side_by_side(ready.device.kind, len(sources)) as passes:
+        try:
+            while True:
+                while len(pending) <= AHEAD * len(decoders) and (source := next(waiting, None)) is not None:
+                    if is_video(source.path):
+                        pending.append((source, None))
+                        continue
+                    decoded = decoders.submit(DecodeJob(source, ready.info.preprocessing, display_edge=DISPLAY_EDGE))
+                    answer = passes.submit(classify.picture, source, decoded.result)
+                    pending.append((source, _OnItsWay(decoded, answer)))
+                if not pending:
+                    return
+                source, picture = pending[0]
+                if picture is None:
+                    yield from classify.video(source)
+                else:
+                    yield classify.told(*picture.answer.result())
+                pending.popleft()
+        finally:  # who stops early waits for no picture
+            for _, picture in pending:
+                if picture is not None:
+                    picture.answer.cancel()
+                    picture.decoded.cancel()
+
+
+class _Answer(NamedTuple):
+    result: Result
+    notices: tuple[str, ...] = ()
+
+
+class _OnItsWay(NamedTuple):
+    decoded: Future[DecodedPicture]
+    answer: Future[_Answer]
 
 
 class _Classify:
@@ -118,7 +145,8 @@ class _Classify:
         self._info = info
         self._ids = count(1)
 
-    def picture(self, source: PictureSource, decode: Callable[[], DecodedPicture]) -> Result:
+    def picture(self, source: PictureSource, decode: Callable[[], DecodedPicture]) -> _Answer:
+        """Called from several threads. Raises CancelledError where the picture is not decoded any more."""
         from mixer_gui.model.mixer import Record
 
         request = ClassifyRequest(
@@ -128,15 +156,21 @@ class _Classify:
             source=source,
             model=self._order.model,
             device=self._order.device,
+            precision=self._order.precision,
             top_k=self._order.top_k,
         )
         try:
             report = self._engine.classify(request, decode(), Record.MAPS)
+        except CancelledError:
+            raise
         except Exception as error:
-            return self._failure(source, error)
-        result = result_of(report, request.top_k, reveal=self._order.reveal)
+            return _Answer(self._failure(source, error))
+        return _Answer(result_of(report, request.top_k, reveal=self._order.reveal), report.notices)
+
+    def told(self, result: Result, notices: tuple[str, ...]) -> Result:
+        """The result, after what there is to say of it."""
         if self._order.output == Format.TEXT:
-            for notice in report.notices:
+            for notice in notices:
                 say(f"{place(result)}: {notice}")
         return result
 
@@ -146,7 +180,7 @@ class _Classify:
         with closing(frames):
             try:
                 for moment, decoded in frames:
-                    yield self.picture(moment, partial(_given, decoded))
+                    yield self.told(*self.picture(moment, partial(_given, decoded)))
             except Exception as error:
                 yield self._failure(source, error)
 

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from mixer_gui.engine.detail import Detail, read_only
 from mixer_gui.engine.device import choose_device
+from mixer_gui.engine.graphs import Graphs
 from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.explain.evidence import evidence, expected_evidence, read_out
 from mixer_gui.explain.lens import lens_logits
 from mixer_gui.model.checkpoint import Checkpoint
 from mixer_gui.model.mixer import Record, Recording
+from mixer_gui.model.precision import added_bytes, in_precision
 from mixer_gui.pictures.edits import edited, mean_colour
 from mixer_gui.records import (
     CheckpointInfo,
@@ -25,6 +27,7 @@ from mixer_gui.records import (
     FrameRequest,
     FrameSource,
     MixerGuiError,
+    Precision,
     Prediction,
     Priority,
     Report,
@@ -45,29 +48,72 @@ class Ranking(NamedTuple):
     predictions: tuple[Prediction, ...]
 
 
-class Classifier:
-    """A model with its weights on a device."""
+class NotNumbersError(MixerGuiError):
+    """The logits are infinite or not numbers at all."""
 
-    def __init__(self, checkpoint: Checkpoint, preference: DevicePreference) -> None:
+
+class Classifier:
+    """A model with its weights on a device, in fp32, and made from it the same in other precisions."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, preference: DevicePreference, precision: Precision = Precision.FP32
+    ) -> None:
         self.info: CheckpointInfo = checkpoint.info
-        self.device, self.device_info = choose_device(preference)
-        self.model = checkpoint.model.to(self.device)
+        self.device, device_info = choose_device(preference)
+        self.device_info = replace(device_info, precision=precision)
+        self.model = in_precision(checkpoint.model.to(self.device), precision)
+        self._graphs = Graphs(self.model) if self.device.type == "cuda" else None
+        self._halves: dict[Precision, Classifier] = {}
+        self._gave_way = False  # a GPU was asked for, and had too little memory
         self._mean = torch.tensor(self.info.preprocessing.mean, device=self.device)[:, None, None]
         self._std = torch.tensor(self.info.preprocessing.std, device=self.device)[:, None, None]
 
     @property
     def size_bytes(self) -> int:
-        return sum(parameter.nbytes for parameter in self.model.parameters())
+        own = sum(parameter.nbytes for parameter in self.model.parameters())
+        return own + sum(added_bytes(half.model) for half in self._halves.values())
+
+    def at(self, precision: Precision) -> "Classifier":
+        """The same model in a precision, made when it is first asked for. Called of one in fp32.
+
+        Raises MixerGuiError for fp16 on a CPU; one that was moved there from a GPU goes on in fp32.
+        """
+        is_impossible = precision == Precision.FP16 and self.device.type == "cpu"
+        if precision == Precision.FP32 or (is_impossible and self._gave_way):
+            return self
+        if is_impossible:
+            raise MixerGuiError("fp16 needs a GPU: a CPU has no arithmetic for it. Choose bf16, fp32 or automatic.")
+        if precision not in self._halves:
+            checkpoint = Checkpoint(self.model, self.info)
+            self._halves[precision] = Classifier(checkpoint, self.device_info.kind, precision)
+        return self._halves[precision]
+
+    def drop(self, precision: Precision) -> None:
+        """Free what `at` made."""
+        self._halves.pop(precision, None)
+
+    def owns(self, other: "Classifier") -> bool:
+        """Whether the other one is this one, or was made from it and is kept."""
+        return other is self or any(other is half for half in self._halves.values())
 
     def fall_back(self) -> None:
         """Take the weights to the CPU; earlier details stay where they are and are void.
 
-        Also where an earlier move broke off in the middle and the weights lie on both devices.
+        Also where an earlier move broke off in the middle and the weights lie on both devices. Those made from this
+        one go along, in fp32: a job that has begun goes on with them.
         """
+        self._gave_way, self._graphs = True, None
         self.device, info = choose_device(DevicePreference.CPU)
         self.device_info = replace(info, reason="Runs on the CPU: the GPU had too little memory.")
+        halves = list(self._halves.values())
+        self._halves.clear()
+        for half in halves:  # before the move, so that there is one copy less on the way
+            half.model, half._graphs = self.model, None
         self.model.to(self.device)
         self._mean, self._std = self._mean.to(self.device), self._std.to(self.device)
+        for half in halves:
+            half.device, half.device_info = self.device, self.device_info
+            half._mean, half._std = self._mean, self._std
 
     @torch.inference_mode()
     def forward(self, pixels: "NDArray[np.uint8]", record: Record) -> tuple[Tensor, Recording]:
@@ -75,13 +121,17 @@ class Classifier:
 
         Normalises as torchvision does: to 0…1, then mean and std per channel.
         """
-        logits, recording = self.model(self.normalised(pixels), record)
+        run = self.model if self._graphs is None else self._graphs
+        logits, recording = run(self.normalised(pixels), record)
         return logits, recording
 
     def normalised(self, pixels: "NDArray[np.uint8]") -> Tensor:
         """uint8 (B, H, W, 3) -> what the network takes, (B, 3, H, W) on the device; the mean colour is 0."""
-        # torch has no read-only tensors and warns of read-only arrays; the copy also is what is uploaded.
-        images = torch.from_numpy(pixels.copy()).to(self.device).permute(0, 3, 1, 2)
+        # torch has no read-only tensors and warns of read-only arrays; the copy also is what is uploaded. From pinned
+        # memory that goes on while this thread queues the kernels.
+        host = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        np.copyto(host.numpy(), pixels)
+        images = host.to(self.device, non_blocking=self.device.type == "cuda").permute(0, 3, 1, 2)
         return (((images.float() / 255.0) - self._mean) / self._std).contiguous()
 
     @torch.inference_mode()
@@ -136,15 +186,16 @@ class Classifier:
     def _run(self, pixels: "NDArray[np.uint8]", record: Record, name: str) -> tuple[Tensor, Recording]:
         """One picture, uint8 (H, W, 3) -> its logits (classes,), which are there when this returns, and the recording.
 
-        Raises MixerGuiError where they are not numbers.
+        Raises NotNumbersError where they are not numbers.
         """
         logits, recording = self.forward(pixels[None], record)
         row = logits[0].cpu()  # waits for the device
         if not bool(torch.isfinite(row).all()):
-            raise MixerGuiError(
-                f"{self.info.name} gave results that are not numbers for {name}. "
-                "Its weights may be damaged: get the model again, or choose another."
-            )
+            what = f"{self.info.name} gave results that are not numbers for {name}"
+            precision = self.device_info.precision
+            if precision != Precision.FP32:
+                raise NotNumbersError(f"{what} in {precision}. Choose another precision.")
+            raise NotNumbersError(f"{what}. Its weights may be damaged: get the model again, or choose another.")
         return logits[0], recording
 
     def rank(self, logits: Tensor, count: int, probabilities: Tensor | None = None) -> Ranking:

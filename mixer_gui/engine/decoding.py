@@ -1,18 +1,21 @@
-"""Gives the decoder's process one picture at a time, the most urgent that is still wanted. Knows no model.
+"""Gives decoders the most urgent pictures that are still wanted. Knows no model.
 
+Pictures that somebody looks at have a decoder of their own, so that they never wait behind a folder's, and what it
+keeps of the last one is not lost to them. A folder's are decoded side by side, on every core.
 What is wanted is the pipeline's to say; its lock is shared, so that a picture is judged and moved in one go.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Lock
 
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.steps import Picture
 from mixer_gui.pictures.decoder import Decoder
+from mixer_gui.pictures.decoder_pool import DecoderPool
 from mixer_gui.records import (
     AddressSource,
     DecodedPicture,
@@ -22,11 +25,26 @@ from mixer_gui.records import (
     MixerGuiError,
     PictureSource,
     Preprocessing,
+    Priority,
 )
+
+# More than the engine thread's: where one of torch's threads waits for a core that decodes, the others spin.
+BEHIND_ENGINE = 15
 
 INPUTS_KEPT = 16  # network inputs of about 150 KB, so that an edit shows within a forward pass
 
 InputKey = tuple[PictureSource, Framing, Preprocessing]
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """A decoder, or several, and the pictures that wait for it."""
+
+    decoder: Decoder | DecoderPool
+    most: int  # pictures that it decodes at a time
+    waiting: Mailbox[Picture] = field(default_factory=Mailbox)
+    busy: int = 0  # pictures that were handed to it and have not come back
+    under_way: dict[Future[DecodedPicture], Picture] = field(default_factory=dict)
 
 
 class DecodeQueue:
@@ -40,12 +58,18 @@ class DecodeQueue:
         preprocessing: Callable[[Picture], Preprocessing | None],
         decoded: Callable[[Picture, DecodedPicture], None],
         failed: Callable[[Picture, Exception], None],
+        is_enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`is_wanted` and `preprocessing` are called with the lock held, the others without it, from any thread."""
+        """`is_wanted` and `preprocessing` are called with the lock held, the others without it, from any thread.
+
+        While `is_enough`, what was decoded waits elsewhere, and no more of a folder is begun; call `feed` when it ends.
+        """
         self.decoder = Decoder()
-        self.waiting: Mailbox[Picture] = Mailbox()
-        self.current: tuple[Picture, Future[DecodedPicture]] | None = None
-        self.is_busy = False
+        self.shown = Lane(self.decoder, 1)
+        pool = DecoderPool(niceness=BEHIND_ENGINE)
+        self.folder = Lane(pool, len(pool))
+        self._lanes = (self.shown, self.folder)
+        self._is_enough = is_enough
         self._lock = lock
         self._closing = Event()
         self._is_wanted = is_wanted
@@ -64,7 +88,8 @@ class DecodeQueue:
                 return
             known = self._known(picture)
             if known is None:
-                self.waiting.put(picture, priority=picture.priority, slot=picture.slot)
+                lane = self.folder if picture.priority >= Priority.FOLDER else self.shown
+                lane.waiting.put(picture, priority=picture.priority, slot=picture.slot)
         if known is None:
             self.feed()
         else:
@@ -77,36 +102,40 @@ class DecodeQueue:
                 del self._inputs[key]
 
     def cancel_stale(self) -> None:
-        """Stop the decode under way if nobody waits for it any more."""
+        """Stop each decode under way that nobody waits for any more."""
         with self._lock:
-            current = self.current
-            if current is None or self._is_wanted(current[0]):
-                return
-        current[1].cancel()  # without the lock: this calls `_ended`
+            under_way = [each for lane in self._lanes for each in lane.under_way.items()]
+            stale = [future for future, picture in under_way if not self._is_wanted(picture)]
+        for future in stale:
+            future.cancel()  # without the lock: this calls `_ended`
 
     def close(self) -> None:
         self._closing.set()
-        self.waiting.close()
-        self.decoder.close()
+        for lane in self._lanes:
+            lane.waiting.close()
+            lane.decoder.close()
 
     def feed(self) -> None:
-        """Give the decoder the most urgent picture if it has none; called whenever either may have changed."""
+        """Give decoders that are free the most urgent pictures; called whenever either may have changed."""
+        for lane in self._lanes:
+            self._feed(lane)
+
+    def _feed(self, lane: Lane) -> None:
         while not self._closing.is_set():
+            is_enough = lane is self.folder and self._is_enough()
             with self._lock:
-                picture = None if self.is_busy else self.waiting.take()
+                picture = None if is_enough or lane.busy >= lane.most else lane.waiting.take()
                 if picture is None:
                     return
                 if not self._is_wanted(picture):
                     continue
                 preprocessing = self._preprocessing(picture)
-                self.is_busy = True
-            future = self._submit(picture, preprocessing)
-            if not future.done():
-                future.add_done_callback(partial(self._ended, picture, preprocessing))
-                return
-            self._settle(
-                picture, preprocessing, future
-            )  # here, not in a callback: many such in a row would nest too deep
+                lane.busy += 1
+            future = self._submit(lane, picture, preprocessing)
+            if future.done():  # here, not in a callback: many such in a row would nest too deep
+                self._settle(lane, picture, preprocessing, future)
+            else:
+                future.add_done_callback(partial(self._ended, lane, picture, preprocessing))
 
     def _known(self, picture: Picture) -> DecodedPicture | None:
         """What the network sees of a picture that was decoded lately, where its file need not be read again.
@@ -133,32 +162,36 @@ class DecodeQueue:
             while len(self._inputs) > INPUTS_KEPT:
                 self._inputs.popitem(last=False)
 
-    def _submit(self, picture: Picture, preprocessing: Preprocessing | None) -> Future[DecodedPicture]:
+    def _submit(self, lane: Lane, picture: Picture, preprocessing: Preprocessing | None) -> Future[DecodedPicture]:
         request = picture.request
         try:
             if isinstance(request.source, AddressSource | FrameSource):
                 raise TypeError("an address has to be fetched first, and a frame is decoded")
-            future = self.decoder.submit(
+            future = lane.decoder.submit(
                 DecodeJob(request.source, preprocessing, request.framing, request.display_edge)
             )
         except Exception as error:
             future = Future()
             future.set_exception(error)
         with self._lock:
-            self.current = (picture, future)
+            lane.under_way[future] = picture
         self.cancel_stale()
         return future
 
-    def _ended(self, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]) -> None:
-        """Called when a job ended, however it did: by the decoder's thread, or by the one that cancelled it."""
-        self._settle(picture, preprocessing, future)
+    def _ended(
+        self, lane: Lane, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]
+    ) -> None:
+        """Called when a job ended, however it did: by a decoder's thread, or by the one that cancelled it."""
+        self._settle(lane, picture, preprocessing, future)
         self.feed()
 
-    def _settle(self, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]) -> None:
+    def _settle(
+        self, lane: Lane, picture: Picture, preprocessing: Preprocessing | None, future: Future[DecodedPicture]
+    ) -> None:
         """Send what was decoded on its way, or say what went wrong. Raises nothing: a callback's error is lost."""
         with self._lock:
-            self.is_busy = False
-            self.current = None
+            lane.busy -= 1
+            del lane.under_way[future]
         try:
             decoded = future.result()
             self._keep(picture, preprocessing, decoded)

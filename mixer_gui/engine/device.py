@@ -1,8 +1,17 @@
 """Which device a model runs on, and the sentence that says why."""
 
+import functools
+import platform
+from pathlib import Path
+
 import torch
 
-from mixer_gui.records import DeviceInfo, DevicePreference, MixerGuiError, Precision
+from mixer_gui.records import CheckpointInfo, DeviceInfo, DevicePreference, MixerGuiError, Precision
+
+# Multiply-accumulates, about. Below it a second thread makes a pass a tenth faster where nothing else runs; beside a
+# video, on two cores, its threads wait for each other at each of hundreds of small steps, and it takes twice as long.
+# Half precision has nothing to gain there, either.
+SMALL_MODEL_MACS = 500_000_000
 
 # What a GPU's allocator, and the libraries that allocate for themselves, say when there is no more memory.
 GPU_MEMORY_MESSAGES = (
@@ -29,17 +38,31 @@ def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInf
         raise MixerGuiError("There is no Apple GPU here that this program can use. Choose the CPU.")
     if cuda and preference in (DevicePreference.AUTO, DevicePreference.CUDA):
         name = torch.cuda.get_device_name()
-        return torch.device("cuda"), DeviceInfo(
-            DevicePreference.CUDA, name, Precision.FP32, f"Runs on {name}, in single precision so that maps stay exact."
-        )
+        return torch.device("cuda"), DeviceInfo(DevicePreference.CUDA, name, Precision.FP32, f"Runs on {name}.")
     if mps and preference in (DevicePreference.AUTO, DevicePreference.MPS):
         return torch.device("mps"), DeviceInfo(
-            DevicePreference.MPS, "Apple GPU", Precision.FP32, "Runs on the Apple GPU, in single precision."
+            DevicePreference.MPS, "Apple GPU", Precision.FP32, "Runs on the Apple GPU."
         )
     why = "as chosen" if preference == DevicePreference.CPU else _cuda_absence()
     return torch.device("cpu"), DeviceInfo(
         DevicePreference.CPU, "CPU", Precision.FP32, f"Runs on the CPU with {torch.get_num_threads()} threads: {why}."
     )
+
+
+def is_small(info: CheckpointInfo) -> bool:
+    """Whether a pass takes a few milliseconds on any processor."""
+    return info.parameters * info.grid.count < SMALL_MODEL_MACS
+
+
+@functools.cache
+def processor_name() -> str:
+    """As the system calls it; its architecture where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def ran_out_of_gpu_memory(error: RuntimeError) -> bool:

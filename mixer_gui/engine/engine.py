@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from mixer_gui.engine.acceptance import Acceptances, Verdict, judged
 from mixer_gui.engine.answers.classes import answer_class
 from mixer_gui.engine.answers.mixing import answer_patch
 from mixer_gui.engine.answers.table import begin_answer, begin_job
-from mixer_gui.engine.classifier import Classifier
+from mixer_gui.engine.classifier import Classifier, NotNumbersError
 from mixer_gui.engine.detail import Detail
-from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.engine.device import choose_device, is_small, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.engine.policy import choose_precision
 from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.engine.steps import AnswerSteps, JobSteps, ModelKey
 from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
@@ -26,6 +29,7 @@ from mixer_gui.records import (
     ClassifyRequest,
     ClassRequest,
     DecodedPicture,
+    DeviceInfo,
     DevicePreference,
     FrameReport,
     FrameRequest,
@@ -34,6 +38,8 @@ from mixer_gui.records import (
     ModelReady,
     ModelRef,
     PatchRequest,
+    Precision,
+    PrecisionPreference,
     Preprocessing,
     Question,
     Report,
@@ -41,10 +47,6 @@ from mixer_gui.records import (
 
 MODEL_BUDGET_BYTES = 3 << 30
 DETAIL_BUDGET_BYTES = 64 << 20  # the newest is always kept, and an evicted one is run again
-
-# Multiply-accumulates, about. Below it a second thread makes a pass a tenth faster where nothing else runs; beside a
-# video, on two cores, its threads wait for each other at each of hundreds of small steps, and it takes twice as long.
-SMALL_MODEL_MACS = 500_000_000
 
 Given = TypeVar("Given")
 
@@ -65,13 +67,21 @@ class Engine:
     """Loads, classifies, answers queries. Models and details are dropped, least recently used first."""
 
     def __init__(
-        self, *, model_budget_bytes: int = MODEL_BUDGET_BYTES, detail_budget_bytes: int = DETAIL_BUDGET_BYTES
+        self,
+        *,
+        model_budget_bytes: int = MODEL_BUDGET_BYTES,
+        detail_budget_bytes: int = DETAIL_BUDGET_BYTES,
+        acceptances: Path | None = None,
     ) -> None:
+        """`acceptances`: the file that remembers which models may run in half precision here; None: none does."""
         self._model_budget_bytes = model_budget_bytes
         self._detail_budget_bytes = detail_budget_bytes
         self._classifiers: OrderedDict[ModelKey, Classifier] = OrderedDict()
         self._details: OrderedDict[int, Detail] = OrderedDict()
         self._averages: dict[str, RunningAverage] = {}  # of moving pictures, by view
+        self._acceptances = Acceptances(acceptances)
+        self._verdicts: dict[ModelKey, Verdict] = {}  # of loaded models, as far as they are known
+        self._trials: set[ModelKey] = set()  # models whose verdict is under way
 
     def preprocessing(self, model: ModelRef, device: DevicePreference) -> Preprocessing | None:
         """How a loaded model wants its pictures; None where it is not loaded."""
@@ -95,40 +105,122 @@ class Engine:
                 release_gpu_memory()
                 notices = (_out_of_memory_notice(checkpoint.info.name),)
             self._classifiers[key] = classifier
+            self._recall_verdict(key)
         self._classifiers.move_to_end(key)
         self._evict_models()
         classifier = self._classifiers[key]
+        device_info = classifier.device_info
+        if key in self._verdicts:
+            device_info = _because(device_info, self._verdicts[key].sentence)
         load_ms = (time.perf_counter() - started) * 1e3
-        return ModelReady(model, classifier.info, classifier.device_info, load_ms, notices)
+        return ModelReady(model, classifier.info, device_info, load_ms, notices)
+
+    def prepare(self, model: ModelRef, device: DevicePreference, precision: PrecisionPreference) -> None:
+        """Have at once what pictures that nobody studies need of a loaded model in a precision, a trial included.
+
+        Raises MixerGuiError where the device has not this precision.
+        """
+        if precision == PrecisionPreference.AUTO:
+            for _ in self.begin_trial(model, device) or ():
+                pass
+        choice = choose_precision(precision, self._verdicts.get((model, device)), is_studied=False)
+        self._use(model, device).at(choice.precision)
+
+    def begin_trial(self, model: ModelRef, device: DevicePreference) -> Iterator[None] | None:
+        """The steps, each of one pass, of finding out whether a loaded model may run in half precision.
+
+        None where that is known, or under way.
+        """
+        key = (model, device)
+        if key not in self._classifiers or key in self._verdicts or key in self._trials:
+            return None
+        self._trials.add(key)
+        return self._try(key)
 
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> Report:
         """Run one picture on a loaded model; a GPU that runs out of memory gives way to the CPU, with a notice."""
-        classifier = self._use(request.model, request.device)
-        (report, detail), notices = self._run(classifier, partial(classifier.classify, request, decoded, record))
+        (report, detail), why, notices = self._run_precisely(
+            request, lambda each: each.classify(request, decoded, record), is_studied=record == Record.FULL
+        )
         if record == Record.FULL:
             self._keep(request.id, detail)
-        return replace(report, notices=(*report.notices, *notices))
+        return replace(report, device=_because(report.device, why), notices=(*report.notices, *notices))
 
     def classify_frame(self, request: FrameRequest, decoded: DecodedPicture) -> FrameReport:
         """Run one frame of a moving picture on a loaded model, and answer what is asked about it at once."""
-        classifier = self._use(request.model, request.device)
-        asks = _may_ask(request, classifier.info)
+        info = self._use(request.model, request.device).info
+        asks = _may_ask(request, info)
         record = Record.NONE if not request.maps else Record.FULL if asks else Record.MAPS
         average = self._averages.setdefault(request.view, RunningAverage())
-        with _threads_for(classifier.info):
-            (report, detail), notices = self._run(
-                classifier, partial(classifier.classify_frame, request, decoded, record, average)
+        with _threads_for(info):
+            (answer, detail), why, notices = self._run_precisely(
+                request, lambda each: each.classify_frame(request, decoded, record, average), is_studied=False
             )
+        device = _because(answer.device, why)
+        report = None if answer.report is None else replace(answer.report, device=device)
         about_class, about_patch = None, None
         if record == Record.FULL and request.about_class is not None:
             about_class = answer_class(ClassRequest(request.id, request.about_class), detail)
         if record == Record.FULL and request.about_patch is not None:
             about_patch = answer_patch(PatchRequest(request.id, *request.about_patch), detail)
-        return replace(report, about_class=about_class, about_patch=about_patch, notices=(*report.notices, *notices))
+        return replace(
+            answer,
+            device=device,
+            report=report,
+            about_class=about_class,
+            about_patch=about_patch,
+            notices=(*answer.notices, *notices),
+        )
 
     def _use(self, model: ModelRef, device: DevicePreference) -> Classifier:
         self._classifiers.move_to_end((model, device))
         return self._classifiers[model, device]
+
+    def _run_precisely(
+        self, request: ClassifyRequest | FrameRequest, run: Callable[[Classifier], Given], *, is_studied: bool
+    ) -> tuple[Given, str, tuple[str, ...]]:
+        """What `run` gives in the precision that the request gets, why it got that one, and what there is to say.
+
+        Where half precision was chosen here, and its numbers are too small for a picture, fp32 takes its place.
+        """
+        key = (request.model, request.device)
+        whole = self._use(*key)
+        choice = choose_precision(request.precision, self._verdicts.get(key), is_studied=is_studied)
+        try:
+            given, notices = self._run(whole, lambda: run(whole.at(choice.precision)))
+        except NotNumbersError:
+            if choice.precision == Precision.FP32 or request.precision != PrecisionPreference.AUTO:
+                raise
+            whole.drop(choice.precision)
+            failure = f"in {choice.precision}, results of a picture were not numbers"
+            self._take_verdict(key, Verdict(choice.precision, failure=failure))
+            return self._run_precisely(request, run, is_studied=is_studied)
+        self._evict_models()
+        return given, choice.why, notices
+
+    def _try(self, key: ModelKey) -> Iterator[None]:
+        whole = self._classifiers[key]
+        device, steps = whole.device, judged(whole)
+        while self._classifiers.get(key) is whole and whole.device == device:
+            try:
+                next(steps)
+            except StopIteration as end:
+                self._trials.discard(key)
+                self._take_verdict(key, end.value)
+                return
+            yield
+
+    def _take_verdict(self, key: ModelKey, verdict: Verdict) -> None:
+        self._verdicts[key] = verdict
+        self._acceptances.remember(self._classifiers[key], verdict)
+
+    def _recall_verdict(self, key: ModelKey) -> None:
+        """Of a model that was just loaded, or moved to another device: a trial that is under way is void."""
+        self._trials.discard(key)
+        self._verdicts.pop(key, None)
+        verdict = self._acceptances.known(self._classifiers[key])
+        if verdict is not None:
+            self._verdicts[key] = verdict
 
     def _run(self, classifier: Classifier, run: Callable[[], Given]) -> tuple[Given, tuple[str, ...]]:
         """What `run` gives and what there is to say of it: where the GPU is out of memory, it runs on the CPU."""
@@ -161,8 +253,12 @@ class Engine:
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
-        self._fall_back(classifier)
-        key = next(key for key, each in self._classifiers.items() if each is classifier)
+        key = next((key for key, each in self._classifiers.items() if each.owns(classifier)), None)
+        if key is None:  # of a precision that was dropped since
+            self._details.clear()
+            release_gpu_memory()
+            raise DetailEvictedError
+        self._fall_back(self._classifiers[key])
         raise ModelMovedError(replace(self.load(*key), notices=(_out_of_memory_notice(classifier.info.name),)))
 
     def begin_job(self, job: Job) -> JobSteps:
@@ -172,14 +268,17 @@ class Engine:
     def _fall_back(self, classifier: Classifier) -> None:
         """Move a model to the CPU. Details hold memory of the GPU, and this model's are void: all are dropped."""
         self._details.clear()
+        keys = [key for key, each in self._classifiers.items() if each is classifier]
         try:
             classifier.fall_back()
         except BaseException:  # half of it is here, half there: it has to be loaded again
-            for key in [key for key, each in self._classifiers.items() if each is classifier]:
+            for key in keys:
                 del self._classifiers[key]
             raise
         finally:
             release_gpu_memory()
+        for key in keys:
+            self._recall_verdict(key)
 
     def forget(self, report_id: int) -> None:
         """Drop what is kept of a report that nobody can see any more."""
@@ -203,8 +302,9 @@ class Engine:
 
     def _evict_models(self) -> None:
         while len(self._classifiers) > 1 and self._model_bytes() > self._model_budget_bytes:
-            _, evicted = self._classifiers.popitem(last=False)
-            for report_id in [id_ for id_, detail in self._details.items() if detail.classifier is evicted]:
+            key, evicted = self._classifiers.popitem(last=False)
+            self._verdicts.pop(key, None)
+            for report_id in [id_ for id_, detail in self._details.items() if evicted.owns(detail.classifier)]:
                 del self._details[report_id]
 
     def _model_bytes(self) -> int:
@@ -215,14 +315,18 @@ class Engine:
 def _threads_for(info: CheckpointInfo) -> Iterator[None]:
     """One thread for a small model, while frames are decoded, fitted and painted beside it; else as many as always."""
     before = torch.get_num_threads()
-    is_small = info.parameters * info.grid.count < SMALL_MODEL_MACS
-    if is_small:
+    if is_small(info):
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        if is_small:
+        if is_small(info):
             torch.set_num_threads(before)
+
+
+def _because(device: DeviceInfo, why: str) -> DeviceInfo:
+    """The same with one more sentence."""
+    return replace(device, reason=f"{device.reason} {why}")
 
 
 def _may_ask(request: FrameRequest, info: CheckpointInfo) -> bool:

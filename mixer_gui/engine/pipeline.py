@@ -18,7 +18,7 @@ from mixer_gui.engine.inspection import inspected
 from mixer_gui.engine.mailbox import Mailbox
 from mixer_gui.engine.preload import give_back_memory, give_way, import_torch
 from mixer_gui.engine.queries import Queries
-from mixer_gui.engine.steps import Ask, Forget, Inspect, Load, ModelKey, Picture, Step, Work, explained, failure
+from mixer_gui.engine.steps import Ask, Forget, Inspect, Load, ModelKey, Picture, Step, Try, Work, explained, failure
 from mixer_gui.hub.address import fetch
 from mixer_gui.pictures.sources import collect
 from mixer_gui.records import (
@@ -32,6 +32,7 @@ from mixer_gui.records import (
     Job,
     MixerGuiError,
     ModelRef,
+    PrecisionPreference,
     Preprocessing,
     Priority,
     Progress,
@@ -43,15 +44,17 @@ if TYPE_CHECKING:
 
 FETCHES = 4  # addresses fetched at a time
 PICTURES_BEFORE_TRIM = 16
+STEPS_AHEAD = 16  # no more of a folder is decoded while so many wait for the engine
 MAX_FOUND = 500  # pictures that one drop adds
 
 log = logging.getLogger(__name__)
 
 
-def default_engine() -> "Engine":
+def make_engine(acceptances: Path | None = None) -> "Engine":
+    """`acceptances`: the file that remembers which models may run in half precision here; None: none does."""
     from mixer_gui.engine.engine import Engine
 
-    return Engine()
+    return Engine(acceptances=acceptances)
 
 
 class Pipeline:
@@ -70,7 +73,7 @@ class Pipeline:
         publish: Callable[[object], None],
         wake: Callable[[], None],
         *,
-        make_engine: Callable[[], "Engine"] = default_engine,
+        make_engine: Callable[[], "Engine"] = make_engine,
     ) -> None:
         self._publish = publish
         self._wake = wake
@@ -92,6 +95,7 @@ class Pipeline:
             preprocessing=lambda picture: self._preprocessing.get(picture.model),
             decoded=self._route,
             failed=self._fail,
+            is_enough=lambda: len(self._steps) >= STEPS_AHEAD,
         )
         self._queries = Queries(
             self._lock,
@@ -196,6 +200,7 @@ class Pipeline:
     def step(self) -> bool:
         """Run the most urgent step; False where nothing waited."""
         step = self._steps.take()
+        self._decodes.feed()
         if step is None or self._closing.is_set():
             if self._pictures_run >= PICTURES_BEFORE_TRIM:
                 self._pictures_run = 0
@@ -209,6 +214,8 @@ class Pipeline:
                     self._run_picture(step)
                 case FrameRequest():
                     self._run_frame(step)
+                case Try():
+                    self._go_on_trying(step)
                 case Inspect():
                     self._send(inspected(step.path))
                 case Forget():
@@ -280,6 +287,8 @@ class Pipeline:
                 self._queries.requests.note_answered(picture.request.id)
         if is_wanted:
             self._send(replace(report, notices=(*notices, *report.notices)))
+        if not keep:
+            self._try_half_precision(picture.request)
 
     def _run_frame(self, request: FrameRequest) -> None:
         from mixer_gui.engine.frames import decoded_frame
@@ -296,6 +305,24 @@ class Pipeline:
             preprocessing, notices = ready.info.preprocessing, ready.notices
         report = engine.classify_frame(request, decoded_frame(request.frame, preprocessing, request.framing))
         self._answer_frame(request, replace(report, notices=(*notices, *report.notices)))
+        self._try_half_precision(request)
+
+    def _try_half_precision(self, request: ClassifyRequest | FrameRequest) -> None:
+        """Where that could have made its answer faster, and nobody knows yet."""
+        if request.precision == PrecisionPreference.AUTO:
+            model = (request.model, request.device)
+            steps = self._loaded_engine().begin_trial(*model)
+            if steps is not None:
+                self._put_trial(Try(model, steps))
+
+    def _go_on_trying(self, trial: Try) -> None:
+        is_over = next(trial.steps, StopIteration) is StopIteration
+        if not is_over:
+            self._put_trial(trial)
+
+    def _put_trial(self, trial: Try) -> None:
+        """Behind frames and the shown picture, but before the strip, which it is for."""
+        self._put(trial, Priority.DROPPED, slot=trial.slot)
 
     def _answer_frame(self, request: FrameRequest, answer: object) -> None:
         """Publish, unless the view was cancelled. That a newer frame waits by now makes this one no less an answer."""

@@ -62,6 +62,18 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """Find out whether a model may run in half precision: goes on with its `steps`."""
+
+    model: ModelKey
+    steps: Iterator[None]
+
+    @property
+    def slot(self) -> str:
+        return f"try:{self.model!r}"
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     path: Path
 
@@ -104,7 +116,7 @@ class Work:
         return Priority.BACKGROUND
 
 
-Step = Picture | FrameRequest | Load | Inspect | Forget | Ask | Work
+Step = Picture | FrameRequest | Load | Try | Inspect | Forget | Ask | Work
 
 
 def question_slot(kind: type[Question], report_id: int) -> str:

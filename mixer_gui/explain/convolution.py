@@ -37,13 +37,15 @@ class Comparison(NamedTuple):
 @_in_full_precision
 def embed_by_convolution(stem: PatchEmbedding, images: Tensor) -> Tensor:
     """A convolution whose stride is its kernel's edge: (B, 3, H, W) -> (B, C, rows, columns)."""
-    return functional.conv2d(images, stem.proj.weight, stem.proj.bias, stride=stem.patch_size)
+    weight = stem.proj.weight
+    return functional.conv2d(images.to(weight.dtype), weight, stem.proj.bias, stride=stem.patch_size)
 
 
 @_in_full_precision
 def mix_channels_by_convolution(mixing: ChannelMixing, grids: Tensor) -> Tensor:
     """Two 1×1 convolutions with GELU between them: (B, C, rows, columns) -> the same."""
-    hidden = functional.conv2d(grids, mixing.fc1.weight[:, :, None, None], mixing.fc1.bias)
+    weight = mixing.fc1.weight
+    hidden = functional.conv2d(grids.to(weight.dtype), weight[:, :, None, None], mixing.fc1.bias)
     return functional.conv2d(
         functional.gelu(hidden, approximate=mixing.gelu), mixing.fc2.weight[:, :, None, None], mixing.fc2.bias
     )
@@ -59,7 +61,7 @@ def mix_tokens_by_convolution(mixing: TokenMixing, grids: Tensor) -> Tensor:
     """
     count, _, rows, columns = grids.shape
     kernels = mixing.fc1.weight.reshape(-1, 1, rows, columns)
-    folded = rearrange(grids, "b c rows columns -> (b c) 1 rows columns")
+    folded = rearrange(grids.to(kernels.dtype), "b c rows columns -> (b c) 1 rows columns")
     hidden = functional.conv2d(folded, kernels, mixing.fc1.bias)  # (B·C, T, 1, 1): the kernel fits in one place only
     backward_kernels = mixing.fc2.weight.mT.reshape(-1, 1, rows, columns)
     update = functional.conv_transpose2d(functional.gelu(hidden, approximate=mixing.gelu), backward_kernels)
@@ -139,6 +141,6 @@ def strongest_kernels(kernels: Tensor, count: int) -> Tensor:
 
 def _normed(norm: nn.LayerNorm, grids: Tensor) -> Tensor:
     """LayerNorm over the channels of (B, C, rows, columns)."""
-    tokens = norm(rearrange(grids, "b c rows columns -> b rows columns c"))
+    tokens = norm(rearrange(grids, "b c rows columns -> b rows columns c").to(norm.weight.dtype))
     normed: Tensor = rearrange(tokens, "b rows columns c -> b c rows columns")
     return normed

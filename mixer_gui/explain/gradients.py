@@ -63,7 +63,7 @@ def logit_gradients(model: MlpMixer, recording: Recording, classes: Tensor) -> G
             token_mixing_backward(gradient, recording.hidden[layer], block.mlp_tokens), before, block.norm1
         )
     return Gradients(
-        products.linear(gradient, model.stem.proj.weight.flatten(1).mT, None),
+        products.linear(gradient.to(model.stem.proj.weight.dtype), model.stem.proj.weight.flatten(1).mT, None),
         gradient,
         tuple(reversed(by_token)),
         tuple(reversed(by_channel)),
@@ -84,6 +84,8 @@ def norm_backward(gradient: Tensor, tokens: Tensor, norm: nn.LayerNorm) -> Tenso
 
 def channel_mixing_backward(gradient: Tensor, normed: Tensor, mixing: ChannelMixing) -> Tensor:
     """Through W2·GELU(W1·y + b1) + b2 on each token; (B, N, C) from the update's gradient and its input y."""
+    dtype = mixing.fc1.weight.dtype
+    gradient, normed = gradient.to(dtype), normed.to(dtype)
     hidden = products.linear(normed, mixing.fc1.weight, mixing.fc1.bias)
     inner = gelu_backward(products.linear(gradient, mixing.fc2.weight.mT, None), hidden, mixing)
     return products.linear(inner, mixing.fc1.weight.mT, None)
@@ -91,6 +93,7 @@ def channel_mixing_backward(gradient: Tensor, normed: Tensor, mixing: ChannelMix
 
 def token_mixing_backward(gradient: Tensor, hidden: Tensor, mixing: TokenMixing) -> Tensor:
     """The same on each channel; `hidden` (B, T, C) is as recorded, before its GELU."""
+    gradient = gradient.to(mixing.fc1.weight.dtype)
     inner = gelu_backward(products.mix(mixing.fc2.weight.mT, None, gradient), hidden, mixing)
     return products.mix(mixing.fc1.weight.mT, None, inner)
 

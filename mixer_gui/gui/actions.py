@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 from mixer_gui.gui.live_menu import LiveActions, build_live_menu
-from mixer_gui.records import DevicePreference
+from mixer_gui.records import DevicePreference, PrecisionPreference
 from mixer_gui.settings import Theme
 
 NAME_LENGTH = 60  # characters of a file's name in a menu
@@ -50,7 +50,9 @@ class Actions:
     open_model_file: QAction
     embedded_model: QAction
     devices: dict[DevicePreference, QAction]
+    precisions: dict[PrecisionPreference, QAction]
     class_list: QAction
+    benchmark: QAction
     help: QAction
     about: QAction
 
@@ -152,8 +154,35 @@ def build_actions(window: QMainWindow) -> Actions:
             DevicePreference.CPU: tr("&CPU"),
         },
     )
+    precision = model.addMenu(tr("&Precision"))
+    precision.setToolTipsVisible(True)
+    precisions = choices(
+        precision,
+        {
+            PrecisionPreference.AUTO: tr("&Automatic"),
+            PrecisionPreference.FP32: tr("fp&32"),
+            PrecisionPreference.BF16: tr("&bf16"),
+            PrecisionPreference.FP16: tr("fp1&6"),
+        },
+    )
+    for key, meaning in {
+        PrecisionPreference.AUTO: tr(
+            "The picture on the screen in fp32, so that explanations are exact. Moving pictures, and pictures that are "
+            "only in the strip, in half precision where that proved faster and as good on this machine."
+        ),
+        PrecisionPreference.FP32: tr("Everything in single precision: exact, and the slowest."),
+        PrecisionPreference.BF16: tr(
+            "Everything in half precision with the range of fp32 and three digits: explanations are rounded, too."
+        ),
+        PrecisionPreference.FP16: tr(
+            "Everything in half precision with four digits and a small range: explanations are rounded, too. "
+            "On a GPU only."
+        ),
+    }.items():
+        precisions[key].setToolTip(meaning)
     model.addSeparator()
     class_list = action(model, tr("&What It Knows…"))
+    benchmark = action(model, tr("Benc&hmark…"))
 
     help_ = bar.addMenu(tr("&Help"))
     help_on_view = action(help_, tr("&What the Views Show"), standard.HelpContents)
@@ -190,7 +219,9 @@ def build_actions(window: QMainWindow) -> Actions:
         open_model_file=open_model_file,
         embedded_model=embedded_model,
         devices={DevicePreference(key): made for key, made in devices.items()},
+        precisions={PrecisionPreference(key): made for key, made in precisions.items()},
         class_list=class_list,
+        benchmark=benchmark,
         help=help_on_view,
         about=about,
     )

@@ -223,6 +223,7 @@ class Comparison(QObject):
             model=model,
             framing=picture.framing,
             device=session.device,
+            precision=session.precision,
             display_edge=EDGE if isinstance(chosen, Picture) else 0,
             edits=edits,
         )

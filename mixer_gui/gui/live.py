@@ -224,6 +224,7 @@ class LiveSession(QObject):
             model=self._session.model,
             framing=picture.framing,
             device=self._session.device,
+            precision=self._session.precision,
             steady_s=self.steady_s if is_moving else 0.0,
             maps=not is_moving or self._classified % self.maps_every == 0,
             about_class=picture.asked_class,
@@ -273,6 +274,7 @@ class LiveSession(QObject):
             return
         if self.keeps_step:
             self._show_in_step(frame)
+        self._session.tell_device(answer.device)
         self._to_paint = frame.arrived_s
         self._explorer.show_frame_report(answer, moves=self.status.state == FeedState.PLAYING)
         self._view.update()

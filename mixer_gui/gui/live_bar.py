@@ -86,7 +86,7 @@ class LiveBar(QWidget):
         self._position_s = 0.0
         self._is_frozen = False
         self._records = (False, False)  # predictions, video
-        self._drawings: dict[QToolButton, Drawing] = {}
+        self._drawn: dict[QToolButton, tuple[Drawing, str, str]] = {}  # what, in which colour, and while disabled
         self.play = self._button(Drawing.PLAY, "")
         self.play.clicked.connect(self._play_or_pause)
         self.back = self._button(Drawing.BACK, self.tr("One frame back"))
@@ -237,7 +237,7 @@ class LiveBar(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange, QEvent.Type.FontChange):
-            for button, drawing in self._drawings.items():
+            for button, (drawing, *_) in self._drawn.items():
                 self._draw(button, drawing)
             self._fit()
 
@@ -258,10 +258,12 @@ class LiveBar(QWidget):
         self._draw(button, drawing)
 
     def _draw(self, button: QToolButton, drawing: Drawing) -> None:
-        self._drawings[button] = drawing
         scheme = colours()
         records = drawing is Drawing.RECORD and any(self._records)
-        button.setIcon(drawn_icon(drawing, RECORDING if records else scheme.text, scheme.muted))
+        wanted = (drawing, RECORDING if records else scheme.text, scheme.muted)
+        if self._drawn.get(button) != wanted:  # an icon takes half a millisecond, and a start asks for each seven times
+            self._drawn[button] = wanted
+            button.setIcon(drawn_icon(*wanted))
 
     def _fit(self) -> None:
         """Take away words, then buttons, the least important first, until the rest fits."""

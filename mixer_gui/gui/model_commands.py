@@ -12,7 +12,7 @@ from mixer_gui.gui.actions import button_text
 from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.library import Library
 from mixer_gui.gui.model_items import ModelItem, title_of
-from mixer_gui.records import DevicePreference, DownloadEnded, Failure, ModelReady, StoredModel
+from mixer_gui.records import DevicePreference, DownloadEnded, Failure, ModelReady, PrecisionPreference, StoredModel
 from mixer_gui.resources import default_model
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class ModelCommands(QObject):
         actions.open_model_file.triggered.connect(self._opener.choose_file)
         for device, action in actions.devices.items():
             action.triggered.connect(lambda _checked, device=device: self._opener.use_device(device))
+        for precision, action in actions.precisions.items():
+            action.triggered.connect(lambda _checked, precision=precision: self._use_precision(precision))
         self.button.addAction(actions.models)
         for action in (actions.embedded_model, actions.open_model_folder, actions.open_model_file):
             action.triggered.connect(lambda: self.complained.emit(""))  # what an earlier model said no longer holds
@@ -74,6 +76,7 @@ class ModelCommands(QObject):
         predictions.offer.setVisible(session.model == default_model())
         status.download.cancel_asked.connect(library.cancel)
         session.model_changed.connect(self._show_model)
+        session.device_told.connect(status.show_device)
         session.model_failed.connect(self._show_failure)
         library.complained.connect(self.complained)
         library.told.connect(self.told)
@@ -100,6 +103,18 @@ class ModelCommands(QObject):
         else:
             self._opener.open(path)
         self.library.set_loading(path)
+
+    def _use_precision(self, precision: PrecisionPreference) -> None:
+        """Compute in this one, or, where the device has it not, as before; Automatic where it was in use before."""
+        session = self._session
+        is_on_cpu = session.ready is not None and session.ready.device.kind == DevicePreference.CPU
+        if precision == PrecisionPreference.FP16 and is_on_cpu:
+            self.complained.emit(
+                self.tr("fp16 needs a GPU: a CPU has no arithmetic for it. Choose bf16, fp32 or Automatic.")
+            )
+            precision = session.precision if session.precision != precision else PrecisionPreference.AUTO
+        session.set_precision(precision)
+        self._actions.precisions[precision].setChecked(True)
 
     def remove(self, model: StoredModel) -> None:
         """Delete a model; the one in use only once the built-in one has taken its place."""
@@ -152,10 +167,10 @@ class ModelCommands(QObject):
         self.button.setToolTip(plain_tip(f"{info.name}\n{facts}"))
         self._predictions.knows.setText(self.tr('Knows {0} things (<a href="#list">see list</a>)').format(info.classes))
         self._predictions.offer.setVisible(is_embedded)
-        self._status.show_device(ready.device)
         self._actions.devices[self._session.device].setChecked(True)
         if ready.notices:
             self.complained.emit(" ".join(ready.notices))
+        self._use_precision(self._session.precision)
         self.library.set_in_use(ready.ref.path, info)
         self._idle.start()
         waiting = self._to_remove

@@ -153,6 +153,12 @@ class ReportCommands(QObject):
         """A part of a view of the microscope at a chosen size."""
         self._save_drawing(name, partial(view_drawing, panel, name))
 
+    def save_widget(self, widget: QWidget, name: str) -> None:
+        """A widget of another window at a chosen size."""
+        from mixer_gui.gui.rendering import widget_drawing
+
+        self._save_drawing(name, partial(widget_drawing, name, widget))
+
     def _save_drawing(self, name: str, draw: Callable[[], Drawing | None]) -> None:
         from mixer_gui.gui.size_dialog import SizeDialog
 

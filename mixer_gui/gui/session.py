@@ -19,6 +19,7 @@ from mixer_gui.records import (
     AddressSource,
     BytesSource,
     ClassifyRequest,
+    DeviceInfo,
     DevicePreference,
     Edit,
     Failure,
@@ -27,6 +28,7 @@ from mixer_gui.records import (
     ModelReady,
     ModelRef,
     PictureSource,
+    PrecisionPreference,
     Priority,
     Progress,
     Report,
@@ -50,13 +52,19 @@ class Session(QObject):
     edits_failed = Signal(object, str)  # Picture, and why the network could not look at it as it is edited
     live_asked = Signal()  # something else is wanted of each frame of the moving picture
     model_changed = Signal(object)  # ModelReady: another model, or device, is in use
+    device_told = Signal(object)  # DeviceInfo: the newest answer on the screen came from another one, or otherwise
     model_failed = Signal(object)  # Failure: the model stays what it was
     busy_changed = Signal()  # work began or ended
     names_changed = Signal()  # names that are shown on request only were asked for, or no longer are
     progressed = Signal(object)  # Progress of the current picture's fetch
 
     def __init__(
-        self, worker: EngineWorker, model: ModelRef, device: DevicePreference, parent: QObject | None = None
+        self,
+        worker: EngineWorker,
+        model: ModelRef,
+        device: DevicePreference,
+        precision: PrecisionPreference,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.gallery = GalleryModel(self)
@@ -66,11 +74,13 @@ class Session(QObject):
         self.reveals_names = False
         self.model = model
         self.device = device
+        self.precision = precision
         self.questions = Questions(worker, self)
         self._worker = worker
         self._ids = count(1)
         self._views = count(1)
         self._shown: list[Picture] = []  # most recent last; these keep their frames
+        self._told: DeviceInfo | None = None
         self._wanted = (model, device)  # what was last asked for; in use once it is ready
         worker.frame_ready.connect(self._take_frame)
         worker.report_ready.connect(self._take_report)
@@ -223,6 +233,24 @@ class Session(QObject):
         self._wanted = (model, device)
         self._worker.load(model, device)
 
+    def set_precision(self, precision: PrecisionPreference) -> None:
+        """Compute in another precision from now on, and all that is there once more."""
+        if precision == self.precision:
+            return
+        self.precision = precision
+        for picture in self.gallery.pictures:
+            picture.failure = None
+            self._request(picture, self._priority(picture), unedited=True)  # its edits follow
+        if isinstance(self.current, LivePicture):
+            self.live_asked.emit()
+        self.busy_changed.emit()
+
+    def tell_device(self, device: DeviceInfo) -> None:
+        """What is on the screen now was computed there."""
+        if device != self._told:
+            self._told = device
+            self.device_told.emit(device)
+
     def fall_back(self, model: ModelRef) -> None:
         """Use another model, on whatever device there is; what failed for want of one is classified with it."""
         self.model, self.device, self.model_has_failed = model, DevicePreference.AUTO, False
@@ -255,7 +283,7 @@ class Session(QObject):
             picture.is_waiting
             and request is not None
             and request.priority == Priority.DROPPED
-            and request.model == self.model
+            and (request.model, request.precision) == (self.model, self.precision)
             and request.framing == picture.framing
         )  # made with older edits or none, its answer is followed by the newest
 
@@ -273,7 +301,8 @@ class Session(QObject):
         """Have those classified of which there is no result, or one of another model, and none is under way."""
         for picture in pictures:
             if picture.is_waiting:
-                is_asked = picture.request is not None and picture.request.model == self.model
+                request, now = picture.request, (self.model, self.precision)
+                is_asked = request is not None and (request.model, request.precision) == now
             else:
                 report = picture.report
                 is_asked = report is not None and (self.ready is None or report.model == self.ready.info)
@@ -290,7 +319,7 @@ class Session(QObject):
     def _priority(self, picture: Picture) -> Priority:
         return Priority.DROPPED if picture is self.current else Priority.FOLDER
 
-    def _request(self, picture: Picture, priority: Priority) -> None:
+    def _request(self, picture: Picture, priority: Priority, *, unedited: bool = False) -> None:
         edge = SHOWN_EDGE if priority == Priority.DROPPED else STRIP_EDGE
         if picture.has_whole_frame:
             edge = 0
@@ -302,8 +331,10 @@ class Session(QObject):
             model=self.model,
             framing=picture.framing,
             device=self.device,
+            precision=self.precision,
             display_edge=edge,
-            edits=picture.edits if self._knows_unedited(picture) else (),  # else the picture itself comes first
+            # Without what the network says of the picture itself, that comes first.
+            edits=picture.edits if self._knows_unedited(picture) and not unedited else (),
         )
         picture.is_waiting = True
         self._worker.classify(picture.request)
@@ -340,6 +371,7 @@ class Session(QObject):
             picture.source = report.source  # what was fetched is kept: the address may answer otherwise
         self.gallery.changed(picture)
         if picture is self.current:
+            self.tell_device(report.device)
             self.report_changed.emit()
             if picture.frame is None:  # it came while others were shown, and was not kept
                 self._request(picture, Priority.DROPPED)
@@ -383,6 +415,7 @@ class Session(QObject):
             self.device = device
         self.model, self.ready, self.model_has_failed = ready.ref, ready, False
         self._drop_edits(self.gallery.pictures)
+        self.tell_device(ready.device)
         self.model_changed.emit(ready)
         self._request_missing(self.gallery.pictures)
         self.busy_changed.emit()

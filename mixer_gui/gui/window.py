@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from mixer_gui.gui.actions import build_actions, menu_text
+from mixer_gui.gui.benchmark_commands import BenchmarkCommands
 from mixer_gui.gui.cards import LayersCard, PatchCard, PictureCard, PredictionCard, TimeCard
 from mixer_gui.gui.comparison import Comparison
 from mixer_gui.gui.drop_area import may_hold_pictures, read_mime
@@ -61,7 +62,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._theme = settings.theme
         self._started_with = settings
-        self.session = Session(worker, model, settings.device, self)
+        self.session = Session(worker, model, settings.device, settings.precision, self)
         self.models = ModelOpener(worker, self.session, settings.assumptions, self)
         self.model_commands = ModelCommands(hub, self.session, self.models, settings, self)
         self.files = FileCommands(worker, self.session, self.models, settings.recent, self)
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         )
         screen = Screen(self.focus, self.picture, self.predictions, self.layers, self.patch, self.microscope)
         self.report_commands = ReportCommands(screen, self.session, self.files.saver, settings, self)
+        self.benchmark = BenchmarkCommands(self.model_commands, self.report_commands, self.session, self)
         self._connect()
         self._apply(settings)
         for each in (self.predictions.list, self.layers.grid, self.picture.strip):
@@ -192,6 +194,7 @@ class MainWindow(QMainWindow):
         actions.show_evidence.triggered.connect(lambda: self.explorer.show_evidence(True))
         for theme, action in actions.themes.items():
             action.triggered.connect(lambda _checked, theme=theme: self.set_theme(theme))
+        actions.benchmark.triggered.connect(self.benchmark.show_panel)
         actions.about.triggered.connect(self._show_about)
         self.model_commands.complained.connect(self.complain)
         self.microscope_commands.complained.connect(self.complain)
@@ -223,6 +226,7 @@ class MainWindow(QMainWindow):
         """Take over what was remembered."""
         self.actions_.themes[settings.theme].setChecked(True)
         self.actions_.devices[settings.device].setChecked(True)
+        self.actions_.precisions[settings.precision].setChecked(True)
         self.predictions.top_k.setValue(settings.top_k)
         self.picture.opacity.setValue(round(settings.opacity * 100))
         if settings.map_kind in set(MapKind):
@@ -241,6 +245,7 @@ class MainWindow(QMainWindow):
             self.report_commands.remembered(self._started_with),
             theme=self._theme,
             device=self.session.device,
+            precision=self.session.precision,
             model_path="" if model == default_model() else str(model.path),
             model_assumptions=None if model.assumptions is None else assumptions_to_json(model.assumptions),
             top_k=self.predictions.top_k.value(),
@@ -433,6 +438,7 @@ class MainWindow(QMainWindow):
             self.picture.view.set_opacity(self.picture.opacity.value() / 100.0)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.benchmark.close()
         self.model_commands.close()
         self.report_commands.close()
         self.live.close()

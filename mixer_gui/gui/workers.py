@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal, Slot
@@ -68,6 +69,7 @@ class EngineWorker(QObject):
     exists they are kept and run in order when it does.
     """
 
+    ready_to_run = Signal()  # torch is imported
     frame_ready = Signal(object)  # FrameReady: a picture was decoded
     report_ready = Signal(object)  # Report: a picture was classified
     frame_answered = Signal(object)  # FrameReport: a frame of a moving picture was classified
@@ -83,8 +85,10 @@ class EngineWorker(QObject):
     failed = Signal(object)  # Failure: of a request, or of a model
     _woken = Signal()  # something waits for a step
 
-    def __init__(self) -> None:
+    def __init__(self, acceptances: Path | None = None) -> None:
+        """`acceptances`: the file that remembers which models may run in half precision here; None: none does."""
         super().__init__()
+        self._acceptances = acceptances
         self._lock = threading.Lock()
         self._early: list[Callable[[Pipeline], None]] = []
         self._pipeline: Pipeline | None = None
@@ -121,9 +125,9 @@ class EngineWorker(QObject):
         # From here on two threads run Python: the window's gets the GIL back this soon after it asks for it,
         # and each of the many Qt calls of one repaint may have to ask.
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        from mixer_gui.engine.pipeline import Pipeline
+        from mixer_gui.engine.pipeline import Pipeline, make_engine
 
-        pipeline = Pipeline(self._emit_record, self._woken.emit)
+        pipeline = Pipeline(self._emit_record, self._woken.emit, make_engine=partial(make_engine, self._acceptances))
         is_caught_up = False
         while not is_caught_up:  # calls that come meanwhile are kept behind the earlier ones
             with self._lock:
@@ -137,6 +141,7 @@ class EngineWorker(QObject):
             for call in early:
                 call(pipeline)
         pipeline.start()
+        self.ready_to_run.emit()
         load_colour_maps()
         from mixer_gui.gui import samples  # noqa: F401 - for the timeline, so that the window need not
 

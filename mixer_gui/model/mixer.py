@@ -115,11 +115,16 @@ class MixerBlock(nn.Module):
         self.stochastic_depth = config.stochastic_depth
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(B, N, C) -> output, token update, channel update (all (B, N, C)) and hidden (B, T, C)."""
-        token_update, hidden = self.mlp_tokens(self.norm1(tokens))
+        """(B, N, C) -> output, token update, channel update (all (B, N, C)) and hidden (B, T, C).
+
+        In half precision the sum of all updates stays in fp32, as the norms' weights do: rounding it after each
+        half-block would cost more than rounding the products.
+        """
+        dtype = self.mlp_tokens.fc1.weight.dtype  # half precision, maybe, of the products only
+        token_update, hidden = self.mlp_tokens(self.norm1(tokens).to(dtype))
         token_update = self.drop_path(token_update)
         tokens = tokens + token_update
-        channel_update = self.drop_path(self.mlp_channels(self.norm2(tokens)))
+        channel_update = self.drop_path(self.mlp_channels(self.norm2(tokens).to(dtype)))
         return tokens + channel_update, token_update, channel_update, hidden
 
     def drop_path(self, update: Tensor) -> Tensor:
@@ -166,7 +171,8 @@ class MlpMixer(nn.Module):
                     *self.config.image_size, *images.shape[2:]
                 )
             )
-        tokens = stem = self.stem(images.to(self.stem.proj.weight.dtype))
+        stem = self.stem(images.to(self.stem.proj.weight.dtype)).to(self.block(0).norm1.weight.dtype)
+        tokens = stem
         token_norms, update_norms, slopes, features = [], [], [], []
         hiddens, token_updates, channel_updates = [], [], []
         for block in self.blocks:

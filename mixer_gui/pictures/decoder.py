@@ -34,6 +34,8 @@ _CANCEL_GRACE_S = 0.2
 
 _CLOSE_GRACE_S = 0.3
 
+BESIDE_WINDOW = 10  # the window goes first
+
 
 @dataclass(slots=True, eq=False)
 class _Order:
@@ -63,12 +65,24 @@ class Decoder:
     """
 
     def __init__(
-        self, *, timeout_s: float = 30.0, memory_bytes: int = 6 << 30, limits: Limits = DEFAULT_LIMITS
+        self,
+        *,
+        timeout_s: float = 30.0,
+        memory_bytes: int = 6 << 30,
+        limits: Limits = DEFAULT_LIMITS,
+        keeps_last: bool = True,
+        niceness: int = BESIDE_WINDOW,
     ) -> None:
-        """`timeout_s` is for one job from when the worker takes it; `memory_bytes` caps the worker."""
+        """`timeout_s` is for one job from when the worker takes it; `memory_bytes` caps the worker.
+
+        `keeps_last`: the last picture stays at full resolution, so that another crop of it needs no decoding.
+        `niceness` is the worker's, where the system knows it.
+        """
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._limits = limits
+        self._keeps_last = keeps_last
+        self._niceness = niceness
         self._lock = threading.Lock()
         self._waiting: deque[_Order] = deque()
         self._thread: threading.Thread | None = None
@@ -205,7 +219,7 @@ class Decoder:
         ours, theirs = multiprocessing.Pipe(duplex=True)
         process = multiprocessing.get_context("spawn").Process(
             target=worker.serve,
-            args=(theirs, self._limits, self._memory_bytes, self._timeout_s),
+            args=(theirs, self._limits, self._memory_bytes, self._timeout_s, self._keeps_last, self._niceness),
             name="mixer-gui-decoder",
             daemon=True,
         )

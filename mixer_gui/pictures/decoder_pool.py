@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mixer_gui.pictures.decoder import Decoder
@@ -24,12 +23,16 @@ def decoders_here() -> int:
 
 
 class DecoderPool:
-    """Methods and futures are those of Decoder; who submits one picture at a time uses one child process."""
+    """Methods and futures are those of Decoder; who submits one picture at a time uses one child process.
 
-    def __init__(self, count: int | None = None) -> None:
+    None of them keeps its last picture: the next crop of it would hardly come to the same one.
+    """
+
+    def __init__(self, count: int | None = None, *, niceness: int) -> None:
         """`count`: how many pictures are decoded at a time at most; one a core where nothing is said."""
-        self._decoders = [Decoder() for _ in range(decoders_here() if count is None else count)]
-        self._under_way = [0] * len(self._decoders)
+        count = decoders_here() if count is None else count
+        self._decoders = [Decoder(keeps_last=False, niceness=niceness) for _ in range(count)]
+        self._under_way: list[list[Future[DecodedPicture]]] = [[] for _ in self._decoders]
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -42,16 +45,12 @@ class DecoderPool:
     def submit(self, job: DecodeJob) -> Future[DecodedPicture]:
         """As Decoder's; the decoder with the least to do takes it, of equals the first."""
         with self._lock:
-            index = min(range(len(self._decoders)), key=self._under_way.__getitem__)
-            self._under_way[index] += 1
-        future = self._decoders[index].submit(job)
-        future.add_done_callback(partial(self._count_down, index))
+            self._under_way = [[each for each in futures if not each.done()] for futures in self._under_way]
+            index = min(range(len(self._decoders)), key=lambda number: len(self._under_way[number]))
+            future = self._decoders[index].submit(job)
+            self._under_way[index].append(future)
         return future
 
     def close(self) -> None:
         for decoder in self._decoders:
             decoder.close()
-
-    def _count_down(self, index: int, _future: Future[DecodedPicture]) -> None:
-        with self._lock:
-            self._under_way[index] -= 1

@@ -38,20 +38,22 @@ _LARGEST_KEPT_PIXELS = 64_000_000
 Message = str | DecodedPicture | MixerGuiError
 
 
-def serve(pipe: connection.Connection, limits: Limits, memory_bytes: int, timeout_s: float) -> None:
+def serve(
+    pipe: connection.Connection, limits: Limits, memory_bytes: int, timeout_s: float, keeps_last: bool, niceness: int
+) -> None:
     """Announce READY, then for each DecodeJob send STARTED and its outcome, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(memory_bytes)
     _watch_parent()
     if hasattr(os, "nice"):
-        os.nice(10)  # the window goes first
+        os.nice(niceness)
     # Nothing here multiplies matrices: without this numpy reserves memory for a thread on each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from mixer_gui.pictures.decode import register_formats
 
     register_formats()
-    session = Session(limits)
+    session = Session(limits, keeps_last=keeps_last)
     with contextlib.suppress(EOFError, OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
         send(pipe, READY)
         while True:
@@ -86,10 +88,11 @@ def receive(pipe: connection.Connection) -> Message:
 
 
 class Session:
-    """Decodes jobs one after the other and keeps the last picture for the next crop of it."""
+    """Decodes jobs one after the other and may keep the last picture for the next crop of it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, keeps_last: bool = True) -> None:
         self._limits = limits
+        self._keeps_last = keeps_last
         self._kept: tuple[object, OpenPicture] | None = None
         self._frame: tuple[int, Frame] | None = None  # display edge, frame of the kept picture
 
@@ -125,6 +128,8 @@ class Session:
     def _open(self, source: FileSource | BytesSource) -> OpenPicture:
         from mixer_gui.pictures.decode import open_picture
 
+        if not self._keeps_last:
+            return open_picture(source, self._limits)
         key = _identity(source)
         if self._kept is not None and key is not None and self._kept[0] == key:
             return self._kept[1]

@@ -59,6 +59,7 @@ from mixer_gui.records.models import (
     ModelReady,
     ModelRef,
     Precision,
+    PrecisionPreference,
 )
 from mixer_gui.records.pictures import (
     AddressSource,
@@ -200,6 +201,7 @@ __all__ = [
     "PermutationRequest",
     "PictureSource",
     "Precision",
+    "PrecisionPreference",
     "Prediction",
     "Preprocessing",
     "Priority",

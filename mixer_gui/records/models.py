@@ -105,9 +105,18 @@ class Precision(StrEnum):
     FP16 = "fp16"
 
 
+class PrecisionPreference(StrEnum):
+    """What the user asks for. AUTO: what is studied in fp32, all else in half precision where that has proved good."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """Where the model runs and why: `reason` is a sentence for the tooltip."""
+    """Where the model runs, in which precision, and why: `reason` is one sentence or more for the tooltip."""
 
     kind: DevicePreference  # never AUTO
     name: str

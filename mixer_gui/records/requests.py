@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from mixer_gui.records.edits import Edit
 from mixer_gui.records.media import LiveFrame
-from mixer_gui.records.models import DevicePreference, ModelRef
+from mixer_gui.records.models import DevicePreference, ModelRef, PrecisionPreference
 from mixer_gui.records.pictures import Framing, PictureSource
 
 
@@ -37,6 +37,7 @@ class ClassifyRequest:
     model: ModelRef
     framing: Framing = field(default_factory=Framing)
     device: DevicePreference = DevicePreference.AUTO
+    precision: PrecisionPreference = PrecisionPreference.AUTO
     top_k: int = 20
     display_edge: int = 2048
     edits: tuple[Edit, ...] = ()
@@ -58,6 +59,7 @@ class FrameRequest:
     model: ModelRef
     framing: Framing = field(default_factory=Framing)
     device: DevicePreference = DevicePreference.AUTO
+    precision: PrecisionPreference = PrecisionPreference.AUTO
     top_k: int = 20
     steady_s: float = 0.0
     maps: bool = True

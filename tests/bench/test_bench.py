@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,34 +13,9 @@ from mixer_gui.bench.material import pictures, random_checkpoint
 from mixer_gui.bench.window import measure
 from mixer_gui.model.description import describe
 from mixer_gui.records import ModelRef
-from tests.references import import_timm
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def bench(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "mixer_gui", "bench", *arguments], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_forward_pass_is_compared_with_timm_and_with_recording() -> None:
-    import_timm()
-    said = bench("forward", "S/32", "--rounds", "3")
-    assert re.findall(r"ratio (\d\.\d{3})  (\S+)", said)[0] == ("1.000", "timm,")
-    assert len(re.findall(r"median +\d+\.\d ms", said)) == 5
-
-
-def test_unknown_variant_is_told_in_a_sentence() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mixer_gui", "bench", "forward", "X/9"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "X/9" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_download_that_fails_is_told_in_a_sentence() -> None:

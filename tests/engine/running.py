@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mixer_gui.engine.engine import Engine
-from mixer_gui.engine.pipeline import Pipeline, default_engine
+from mixer_gui.engine.pipeline import Pipeline, make_engine
 
 WAIT_S = 20
 THREADS = ("steps", "decoder", "fetch", "list", "transfer")
@@ -20,7 +20,7 @@ Record = TypeVar("Record")
 class Running:
     """`hold` keeps the next steps back until it is cleared, so that a test decides what is there first."""
 
-    def __init__(self, make_engine: Callable[[], Engine] = default_engine) -> None:
+    def __init__(self, make_engine: Callable[[], Engine] = make_engine) -> None:
         self.records: list[object] = []
         self.ended = threading.Event()
         self._news = threading.Condition()
@@ -81,8 +81,9 @@ class Running:
         def is_idle() -> bool:
             with pipeline._lock:
                 waiting = (pipeline._loading, pipeline._waiting, pipeline._queries._waiting)
-                quiet = not (pipeline._decodes.is_busy or any(waiting))
-            return quiet and len(pipeline._steps) == 0 and len(pipeline._decodes.waiting) == 0
+                lanes = pipeline._decodes._lanes
+                quiet = not (any(lane.busy or len(lane.waiting) for lane in lanes) or any(waiting))
+            return quiet and len(pipeline._steps) == 0
 
         for _ in range(3):  # a step that was taken and is running is in none of these: look again
             self.wait_until(is_idle, "something is under way for ever")
@@ -101,7 +102,7 @@ def leftovers() -> list[str]:
 
 
 @contextmanager
-def running(make_engine: Callable[[], Engine] = default_engine) -> Iterator[Running]:
+def running(make_engine: Callable[[], Engine] = make_engine) -> Iterator[Running]:
     run = Running(make_engine)
     run.start()
     try:

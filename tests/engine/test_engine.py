@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from checkpoints import tiny_config
 from inputs import ask, decoded, request
 
 from mixer_gui.engine.classifier import Classifier
@@ -266,6 +267,8 @@ def test_question_on_a_full_gpu_moves_the_model_and_asks_for_another_run(models:
             super().fall_back()
 
     class NoRoom(torch.nn.Module):
+        config = tiny_config()
+
         def token_mixing(self, layer: int) -> torch.nn.Module:
             raise RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB).")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,15 @@ from mixer_gui.engine.engine import DetailEvictedError, Engine
 from mixer_gui.model.checkpoint import load_checkpoint
 from mixer_gui.model.mixer import Record
 from mixer_gui.model.variants import variant
-from mixer_gui.records import ClassRequest, DevicePreference, ModelRef, PatchRequest
+from mixer_gui.records import (
+    ClassRequest,
+    DevicePreference,
+    ModelRef,
+    PatchRequest,
+    Precision,
+    PrecisionPreference,
+    Priority,
+)
 
 pytestmark = pytest.mark.gpu
 
@@ -110,6 +119,53 @@ def test_every_recorded_tensor_equals_that_of_the_cpu(large: ModelRef) -> None:
         else:
             worst = difference(ours, theirs)
         assert worst <= LIMIT, f"{name}: {worst:.1e}"
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.BF16])
+@pytest.mark.parametrize("record", Record)
+def test_replayed_graph_gives_what_the_model_gives(large: ModelRef, record: Record, precision: Precision) -> None:
+    """Twice, of two pictures: what the first gave is not overwritten by the second."""
+    on_gpu = Classifier(load_checkpoint(large), CUDA).at(precision)
+    inputs = [pixels()[:1], pixels()[1:]]
+    replayed = [on_gpu.forward(each, record) for each in inputs]
+    assert on_gpu._graphs is not None
+    assert on_gpu._graphs._can_capture
+    assert set(on_gpu._graphs._captured) == {record}
+    for each, (logits, recording) in zip(inputs, replayed, strict=True):
+        with torch.inference_mode():
+            expected, recorded = on_gpu.model(on_gpu.normalised(each), record)
+        limit = LIMIT if precision == Precision.FP32 else 0.02
+        assert difference(logits, expected) <= limit
+        for name, ours, theirs in zip(recorded._fields, recording, recorded, strict=True):
+            pairs = zip(ours, theirs, strict=True) if isinstance(ours, tuple) else [(ours, theirs)]
+            assert all(one is None or difference(one, other) <= limit for one, other in pairs), name
+
+
+def test_batches_are_not_captured(large: ModelRef) -> None:
+    on_gpu = Classifier(load_checkpoint(large), CUDA)
+    on_gpu.forward(pixels(2), Record.NONE)
+    assert on_gpu._graphs is not None
+    assert not on_gpu._graphs._captured
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16])
+def test_half_precision_says_nearly_what_fp32_says(large: ModelRef, precision: Precision) -> None:
+    whole = Classifier(load_checkpoint(large), CUDA)
+    exact, _ = whole.forward(pixels(), Record.NONE)
+    rounded, _ = whole.at(precision).forward(pixels(), Record.NONE)
+    assert rounded.dtype == torch.float32
+    assert difference(rounded.softmax(-1), exact.softmax(-1)) <= 0.05
+    assert difference(rounded, exact) > 0
+
+
+def test_trial_on_the_gpu_comes_to_a_verdict_and_forced_fp16_runs(large: ModelRef) -> None:
+    engine = Engine()
+    engine.load(large, CUDA)
+    engine.prepare(large, CUDA, PrecisionPreference.AUTO)
+    assert "fp32" in engine.load(large, CUDA).device.reason or "run in" in engine.load(large, CUDA).device.reason
+    asked = replace(request(large, device=CUDA, priority=Priority.FOLDER), precision=PrecisionPreference.FP16)
+    report = engine.classify(asked, decoded(size=(224, 224)), Record.MAPS)
+    assert report.device.precision == Precision.FP16
 
 
 def test_report_and_answers_equal_those_of_the_cpu(large: ModelRef) -> None:

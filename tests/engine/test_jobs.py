@@ -241,7 +241,7 @@ def test_jobs_about_a_picture_that_runs_again_each_end(model: Path) -> None:
         first, _ = classified(run, model, 1), classified(run, model, 2)
         run.hold()
         with run.pipeline._lock:
-            run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+            run.pipeline._decodes.shown.busy = 1  # as if another picture were being decoded
             run.pipeline._decodes._inputs.clear()
         jobs = [AttributionJob(number, first.id, number, AttributionMethod.OCCLUSION) for number in (1, 2)]
         for job in jobs:
@@ -249,7 +249,7 @@ def test_jobs_about_a_picture_that_runs_again_each_end(model: Path) -> None:
             run.pipeline.step()  # finds the detail evicted
         assert len(run.pipeline._queries._waiting[first.id]) == 2
         with run.pipeline._lock:
-            run.pipeline._decodes.is_busy = False
+            run.pipeline._decodes.shown.busy = 0
         run.pipeline._decodes.feed()
         run.go()
         ended = run.wait_for(JobEnded, 2)
@@ -262,7 +262,7 @@ def test_job_that_waits_for_its_picture_ends_when_the_picture_is_let_go(model: P
         first, _ = classified(run, model, 1), classified(run, model, 2)
         run.hold()
         with run.pipeline._lock:
-            run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+            run.pipeline._decodes.shown.busy = 1  # as if another picture were being decoded
             run.pipeline._decodes._inputs.clear()
         run.pipeline.start_job(AttributionJob(5, first.id, 0, AttributionMethod.OCCLUSION))
         run.pipeline.step()

@@ -25,6 +25,7 @@ from mixer_gui.engine.engine import Engine
 from mixer_gui.engine.pipeline import Pipeline
 from mixer_gui.model.mixer import Record
 from mixer_gui.pictures.decoder import Decoder
+from mixer_gui.pictures.decoder_pool import DecoderPool
 from mixer_gui.pictures.edits import edited, mean_colour
 from mixer_gui.records import (
     AddressSource,
@@ -161,15 +162,20 @@ def forget_inputs(pipeline: Pipeline) -> None:
 
 
 def watch_decodings(pipeline: Pipeline) -> list[Future[DecodedPicture]]:
-    """What the real decoder answers from now on."""
+    """What the real decoders answer from now on."""
     futures: list[Future[DecodedPicture]] = []
-    submit = pipeline._decodes.decoder.submit
 
-    def watched(job: DecodeJob) -> Future[DecodedPicture]:
-        futures.append(submit(job))
-        return futures[-1]
+    def watch(decoder: Decoder | DecoderPool) -> None:
+        submit = decoder.submit
 
-    pipeline._decodes.decoder.submit = watched  # type: ignore[method-assign]
+        def watched(job: DecodeJob) -> Future[DecodedPicture]:
+            futures.append(submit(job))
+            return futures[-1]
+
+        decoder.submit = watched  # type: ignore[method-assign]
+
+    for lane in (pipeline._decodes.shown, pipeline._decodes.folder):
+        watch(lane.decoder)
     return futures
 
 
@@ -216,7 +222,7 @@ def test_newer_request_of_a_view_supersedes_the_one_that_is_decoded(
     run.pipeline.load(ModelRef(model), CPU)
     run.wait_for(ModelReady)
     run.pipeline.submit(request(model, 1, view="main", source=FileSource(slow_picture)))
-    run.wait_until(lambda: run.pipeline._decodes.current is not None, "decoding did not start")
+    run.wait_until(lambda: run.pipeline._decodes.shown.under_way, "decoding did not start")
     run.pipeline.submit(request(model, 2, view="main"))
     assert run.wait_for(Report)[0].id == 2
     run.settle()
@@ -235,13 +241,13 @@ def test_newer_request_of_a_view_supersedes_one_that_waits_for_its_model(
     run.wait_for(FrameReady)
     run.wait_until(lambda: run.pipeline._waiting, "it does not wait for its model")
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+        run.pipeline._decodes.shown.busy = 1  # as if another picture were being decoded
     run.pipeline.submit(request(quick, 2, view="main"))
     run.go()
     run.wait_for(ModelReady, 2)
     run.wait_until(lambda: not run.pipeline._waiting, "the old picture still waits")
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = False
+        run.pipeline._decodes.shown.busy = 0
     run.pipeline._decodes.feed()
     assert [report.id for report in run.wait_for(Report)] == [2]
 
@@ -417,22 +423,26 @@ def test_steps_run_by_priority(run: Running, model: Path) -> None:
     run.wait_for(Report, 6)
     order = [record for record in run.records[before:] if isinstance(record, Report | PatchReport)]
     assert isinstance(order[0], PatchReport)
-    assert [report.id for report in order[1:] if isinstance(report, Report)] == [6, 2, 3, 4, 5]
+    ids = [report.id for report in order[1:] if isinstance(report, Report)]
+    assert ids[0] == 6
+    assert sorted(ids[1:]) == [2, 3, 4, 5]  # a folder's are decoded side by side
 
 
-def test_decoder_takes_what_was_dropped_before_the_rest_of_a_folder(run: Running, model: Path) -> None:
+def test_what_was_dropped_does_not_wait_for_a_folder(run: Running, model: Path) -> None:
     run.pipeline.load(ModelRef(model), CPU)
     run.wait_for(ModelReady)
+    folder = run.pipeline._decodes.folder
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = True
+        folder.busy = folder.most  # as if all were at large pictures
     for number in range(1, 5):
         run.pipeline.submit(request(model, number, priority=Priority.FOLDER))
     run.pipeline.submit(request(model, 5, priority=Priority.DROPPED))
+    assert [report.id for report in run.wait_for(Report)] == [5]
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = False
+        folder.busy = 0
     run.pipeline._decodes.feed()
     run.wait_for(Report, 5)
-    assert [frame.request_id for frame in run.of(FrameReady)] == [5, 1, 2, 3, 4]
+    assert sorted(frame.request_id for frame in run.of(FrameReady)) == [1, 2, 3, 4, 5]
 
 
 def test_questions_about_a_report_are_answered(run: Running, model: Path) -> None:
@@ -466,12 +476,12 @@ def test_evicted_detail_is_had_again_and_the_newest_questions_answered(model: Pa
         decodings = watch_decodings(run.pipeline)
         run.hold()
         with run.pipeline._lock:
-            run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+            run.pipeline._decodes.shown.busy = 1  # as if another picture were being decoded
         for question in (PatchRequest(1, 0, 5), PatchRequest(1, 1, 9), ClassRequest(1, 3)):
             run.pipeline.ask(question)
             run.pipeline.step()  # finds the detail evicted
         with run.pipeline._lock:
-            run.pipeline._decodes.is_busy = False
+            run.pipeline._decodes.shown.busy = 0
         run.pipeline._decodes.feed()
         run.go()
         answer = run.wait_for(PatchReport)[0]
@@ -601,12 +611,12 @@ def test_remembered_picture_waits_for_no_decoding(run: Running, model: Path) -> 
     run.pipeline.submit(request(model, 1, view="main"))
     run.wait_for(Report)
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = True  # as if another picture were being decoded
+        run.pipeline._decodes.shown.busy = 1  # as if another picture were being decoded
     run.pipeline.submit(request(model, 2))  # and one waits for it
     run.pipeline.submit(replace(request(model, 1), id=3, view="main", edits=(Erase(frozenset({2})),), display_edge=0))
     assert run.wait_for(Report, 2)[1].id == 3
     with run.pipeline._lock:
-        run.pipeline._decodes.is_busy = False
+        run.pipeline._decodes.shown.busy = 0
     run.pipeline._decodes.feed()
     assert run.wait_for(Report, 3)[2].id == 2
 
@@ -878,7 +888,7 @@ MOMENTS: dict[str, Callable[[Running, Path, Path, PictureServer], object]] = {
     "while it loads": lambda run, model, slow, server: run.pipeline.submit(request(default_model())),
     "while it decodes": lambda run, model, slow, server: (
         run.pipeline.submit(request(model, source=FileSource(slow))),
-        run.wait_until(lambda: run.pipeline._decodes.current is not None, "decoding did not start"),
+        run.wait_until(lambda: run.pipeline._decodes.shown.under_way, "decoding did not start"),
     ),
     "while it fetches": lambda run, model, slow, server: (
         run.pipeline.submit(request(model, source=AddressSource(f"{server.address}/mute"))),

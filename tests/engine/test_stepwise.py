@@ -34,6 +34,8 @@ from mixer_gui.resources import default_model
 
 WriteCheckpoint = Callable[..., Path]
 QUESTIONS: list[Question] = [ConvolutionRequest(1), PermutationRequest(1), ReachRequest(1, 5)]
+
+
 def onednn_flops(rows: torch.Size, weight: torch.Size, *_rest: object, **_shape: object) -> int:
     """Of (…, K) by (M, K), which torch's counter does not know."""
     return 2 * rows.numel() * weight[0]

@@ -10,7 +10,7 @@ import pytest
 
 from mixer_gui.gui.microscope.convolution_panel import KERNELS, NUMBERS, ConvolutionPanel, EquivalenceView
 from mixer_gui.gui.microscope.kernel_grid import colour_kernels, signed_kernels
-from mixer_gui.records import ConvolutionRequest, Equivalence, Operation, Question, QuestionFailed
+from mixer_gui.records import ConvolutionRequest, Equivalence, Operation, Precision, Question, QuestionFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,17 +86,19 @@ def test_both_forms_are_shown_and_equal_to_rounding(qtbot: QtBot, application: A
 def test_forms_that_differ_are_not_called_exact(qtbot: QtBot) -> None:
     view = EquivalenceView("Token mixing")
     qtbot.addWidget(view)
-    view.show_equivalence(
-        Equivalence(Operation.TOKEN_MIXING, ((1.0, 2.0, 3.0),), ((1.0, 2.1, 3.0),), 0.1, 0.03), 0, "here", "everywhere"
-    )
+    found = Equivalence(Operation.TOKEN_MIXING, ((1.0, 2.0, 3.0),), ((1.0, 2.1, 3.0),), 0.1, 0.03)
+    view.show_equivalence(found, 0, "here", "everywhere", Precision.FP32)
     assert view.badge.text() == "differs"
+    view.show_equivalence(found, 0, "here", "everywhere", Precision.BF16)  # which rounds to three digits
+    assert view.badge.text() == "exact to rounding"
 
 
 def test_numbers_of_a_network_of_more_classes_are_gone(qtbot: QtBot) -> None:
     view = EquivalenceView("The whole network")
     qtbot.addWidget(view)
     for numbers in ((1.0, 2.0, 3.0, 4.0), (5.0, 6.0)):
-        view.show_equivalence(Equivalence(Operation.NETWORK, (numbers,), (numbers,), 0.0, 0.0), 0, "here", "all")
+        found = Equivalence(Operation.NETWORK, (numbers,), (numbers,), 0.0, 0.0)
+        view.show_equivalence(found, 0, "here", "all", Precision.FP32)
     for row in view.rows:
         assert [label.text() for label in row] == ["+5.000000", "+6.000000", ""]
 

@@ -201,7 +201,7 @@ class HostilePanel(Panel):
 def test_names_cannot_become_markup(
     start: Start, qtbot: QtBot, photographs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = microscope.Entry("mixing", "Hostile", "", HostilePanel)
+    entry = microscope.Entry("mixing", "Hostile", "", lambda: HostilePanel)
     monkeypatch.setattr(microscope, "PANELS", (entry,))
     path = tmp_path / HOSTILE.replace("/", "").replace("\x07", "\udcff")  # a name that is no UTF-8, too
     path.write_bytes(photographs["coffee"].read_bytes())

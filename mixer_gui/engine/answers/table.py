@@ -75,13 +75,13 @@ def _at_once(question: Question, recall: Recall) -> Iterator[Answer]:
 
 def _check(asked: Question | Job, detail: Detail) -> None:
     """On the host: an index out of range in a GPU's kernel would end every later use of it."""
-    info, slope = detail.classifier.info, detail.recording.gelu_slope
+    info, config = detail.classifier.info, detail.classifier.model.config
     for field, what, count in (
         ("layer", "layer", info.layers),
         ("patch", "patch", info.grid.count),
         ("index", "class", info.classes),
         ("against", "class", info.classes),
-        ("unit", "unit", 0 if slope is None else slope.shape[-1]),
+        ("unit", "unit", config.tokens_mlp_dim),
         ("channel", "channel", info.channels),
     ):
         value = getattr(asked, field, None)

@@ -18,6 +18,7 @@ from mixer_gui.records import (
     ConvolutionRequest,
     Equivalence,
     Operation,
+    Precision,
     Question,
     QuestionFailed,
     Report,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from mixer_gui.gui.focus import Focus
 
-ROUNDING = 1e-4  # relative; single precision through all layers of a large Mixer stays far below
+# Relative: what rounding through all layers of a large Mixer stays below.
+ROUNDING = {Precision.FP32: 1e-4, Precision.FP16: 2e-2, Precision.BF16: 1e-1}
 NUMBERS = 3  # fit side by side in a narrow column
 KERNELS = 32  # shown of each kind
 
@@ -71,7 +73,7 @@ class EquivalenceView(QWidget):
         layout.addLayout(table)
         layout.addWidget(self.verdict)
 
-    def show_equivalence(self, found: Equivalence, row: int, where: str, over: str) -> None:
+    def show_equivalence(self, found: Equivalence, row: int, where: str, over: str, precision: Precision) -> None:
         """The numbers of `row`; `where`: what they are of; `over`: what the largest difference is taken over."""
         set_text(self._where, where)
         for labels, rows in zip(self.rows, (found.mixer_numbers, found.convolution_numbers), strict=True):
@@ -86,10 +88,12 @@ class EquivalenceView(QWidget):
                     over, found.largest, found.relative
                 ),
             )
-        is_equal = found.relative <= ROUNDING
+        is_equal = found.relative <= ROUNDING[precision]
         set_text(self.badge, self.tr("exact to rounding") if is_equal else self.tr("differs"))
         self.badge.setToolTip(
-            self.tr("Both forms have the same weights and add the same products in another order (fp32).")
+            self.tr("Both forms have the same weights and add the same products in another order ({0}).").format(
+                precision
+            )
             if is_equal
             else self.tr("The two forms differ by more than rounding explains: see the largest difference.")
         )
@@ -222,19 +226,28 @@ class ConvolutionPanel(Panel):
         }
         in_layer = self.tr("layer {0}, middle patch, first channels").format(layer)
         everywhere = self.tr("over all layers, patches and channels")
+        precision = report.device.precision
         for found in known.equivalences:
             view = self.views_of[found.operation]
             set_text(view.sentence, sentences[found.operation])
             if found.operation == Operation.PATCH_EMBEDDING:
                 view.show_equivalence(
-                    found, 0, self.tr("middle patch, first channels"), self.tr("over all patches and channels")
+                    found,
+                    0,
+                    self.tr("middle patch, first channels"),
+                    self.tr("over all patches and channels"),
+                    precision,
                 )
             elif found.operation == Operation.NETWORK:
                 view.show_equivalence(
-                    found, 0, self.tr("logits of the first classes"), self.tr("over {0} classes").format(model.classes)
+                    found,
+                    0,
+                    self.tr("logits of the first classes"),
+                    self.tr("over {0} classes").format(model.classes),
+                    precision,
                 )
             else:
-                view.show_equivalence(found, row, in_layer, everywhere)
+                view.show_equivalence(found, row, in_layer, everywhere, precision)
         set_text(
             self.stem_words,
             self.tr("The {0} strongest of {1} kernels, in colour; grey is 0, each on its own scale.").format(

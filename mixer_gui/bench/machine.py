@@ -1,0 +1,47 @@
+"""What the figures were measured on, in words."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from mixer_gui.records import DeviceInfo, DevicePreference
+from mixer_gui.records.benchmarks import Machine
+
+
+def describe_machine(device: DeviceInfo) -> Machine:
+    """The machine it runs on, with the device that the models run on."""
+    processor = processor_name()
+    return Machine(
+        device=processor if device.kind == DevicePreference.CPU else device.name,
+        processor=processor,
+        cores=os.cpu_count() or 1,
+        threads=torch.get_num_threads(),
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        torch=torch.__version__,
+        load=os.getloadavg()[0] if sys.platform != "win32" else None,
+    )
+
+
+def processor_name() -> str:
+    """As the system calls it; elsewhere than on Linux and Windows the architecture."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def machine_line(machine: Machine) -> str:
+    """One line for above a table."""
+    load = "" if machine.load is None else f", load {machine.load:.2f}"
+    return (
+        f"{machine.device}; {machine.cores} cores, {machine.threads} threads; torch {machine.torch}, "
+        f"Python {machine.python}, {machine.system}{load}"
+    )
