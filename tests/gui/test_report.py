@@ -319,7 +319,8 @@ def test_figures_are_light_whatever_the_theme_is(
     window = start(photographs["chelsea"]).window
     window.set_theme(Theme.DARK)
     panel = window.microscope.show_panel("class")
-    qtbot.waitUntil(lambda: bool(panel.views()), timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: bool(panel.views()) and not panel._asked, timeout=TIMEOUT_MS)
+    qtbot.wait(300)  # the last answer is laid out
     dark = panel.grab().toImage()
     page = report_of(qtbot, window, tmp_path / "report.html")
     figures = [each["src"] for each in page.images() if (each["src"] or "").startswith("data:image/svg+xml;base64,")]
