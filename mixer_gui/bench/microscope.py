@@ -85,7 +85,7 @@ class _Driver:
             if time.perf_counter() > deadline:
                 raise TimeoutError("an answer did not come")
             self.qt.processEvents()
-            time.sleep(0.0002)  # else the loop itself would keep a core from the engine
+            time.sleep(0.001)  # else the loop itself would keep a core from the engine
 
     def time_ms(self, act: Callable[[], None], is_answered: Callable[[], object], *, painted: bool = True) -> float:
         """From the act to the end of the first paint after its answer has come."""
