@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
-from pathlib import Path
 
 import torch
 
+from mixer_gui.engine.device import processor_name
 from mixer_gui.records import DeviceInfo, DevicePreference
 from mixer_gui.records.benchmarks import Machine
 
@@ -27,15 +26,6 @@ def describe_machine(device: DeviceInfo) -> Machine:
         torch=torch.__version__,
         load=os.getloadavg()[0] if sys.platform != "win32" else None,
     )
-
-
-def processor_name() -> str:
-    """As the system calls it; elsewhere than on Linux and Windows the architecture."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
 
 
 def machine_line(machine: Machine) -> str:

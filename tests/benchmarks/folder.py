@@ -21,6 +21,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from forward import timm_model
 from PIL import Image
 from race import describe_machine
 
@@ -110,15 +111,7 @@ def timm_s(files: list[Path], model: Path, batch: int) -> float:
     timm = import_timm()
     checkpoint = load_checkpoint(ModelRef(model))
     config, preprocessing = checkpoint.model.config, checkpoint.info.preprocessing
-    network = timm.models.mlp_mixer.MlpMixer(
-        num_classes=config.num_classes,
-        img_size=config.image_size[0],
-        patch_size=config.patch_size,
-        num_blocks=config.num_blocks,
-        embed_dim=config.hidden_dim,
-    )
-    network.load_state_dict(checkpoint.model.state_dict())
-    network.eval()
+    network = timm_model(config, checkpoint.model.state_dict())
     loader = timm.data.create_loader(
         timm.data.ImageDataset(str(files[0].parent)),
         input_size=(3, *config.image_size),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from inputs import answer, decoded, request
-from running import Running, running
+from running import Running
 
 from mixer_gui.engine import acceptance, device
 from mixer_gui.engine.answers.table import ANSWERS, JOBS, STEPWISE, begin_job
@@ -76,12 +76,6 @@ def accepting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "SMALL_MODEL_MACS", 0)
     monkeypatch.setattr(acceptance, "WORTH_TRYING_MS", 0.0)
     monkeypatch.setattr(acceptance, "MOST_TIME", 1e6)
-
-
-@pytest.fixture
-def run() -> Iterator[Running]:
-    with running() as started:
-        yield started
 
 
 def frame_request(model: ModelRef, number: int = 1, precision: PrecisionPreference = AUTO) -> FrameRequest:

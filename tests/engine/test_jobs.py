@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,6 @@ RecordProperty = Callable[[str, object], None]
 @pytest.fixture
 def model(tiny_checkpoint: WriteCheckpoint) -> Path:
     return tiny_checkpoint()
-
-
-@pytest.fixture
-def run() -> Iterator[Running]:
-    with running() as run:
-        yield run
 
 
 def classified(run: Running, model: Path, number: int = 1) -> Report:

@@ -67,12 +67,6 @@ def model(tiny_checkpoint: WriteCheckpoint) -> Path:
     return tiny_checkpoint()
 
 
-@pytest.fixture
-def run() -> Iterator[Running]:
-    with running() as run:
-        yield run
-
-
 @pytest.fixture(scope="session")
 def slow_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real picture that takes about a second to decode."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +48,6 @@ ALL = pytest.mark.parametrize("question", QUESTIONS, ids=lambda each: type(each)
 @pytest.fixture
 def model(tiny_checkpoint: WriteCheckpoint) -> Path:
     return tiny_checkpoint()
-
-
-@pytest.fixture
-def run() -> Iterator[Running]:
-    with running() as run:
-        yield run
 
 
 def classified(run: Running, model: Path, number: int = 1) -> Engine:
