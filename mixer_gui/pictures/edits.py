@@ -63,9 +63,8 @@ def permutation(seed: int, count: int) -> NDArray[np.int64]:
 
 def cut(pixels: NDArray[np.uint8], grid: PatchGrid) -> NDArray[np.uint8]:
     """(H, W, 3) -> patches (N, height, width, 3), row by row; a copy."""
-    height, width = pixels.shape[0] // grid.rows, pixels.shape[1] // grid.columns
-    parts = pixels.reshape(grid.rows, height, grid.columns, width, 3).swapaxes(1, 2)
-    return parts.reshape(grid.count, height, width, 3).copy()
+    parts = _by_patch(pixels, grid)
+    return parts.reshape(grid.count, *parts.shape[2:]).copy()
 
 
 def joined(patches: NDArray[np.uint8], grid: PatchGrid) -> NDArray[np.uint8]:
@@ -78,9 +77,8 @@ def joined(patches: NDArray[np.uint8], grid: PatchGrid) -> NDArray[np.uint8]:
 def _applied(edit: Edit, pixels: NDArray[np.uint8], grid: PatchGrid, mean: tuple[int, int, int]) -> NDArray[np.uint8]:
     match edit:
         case Erase():
-            filled: NDArray[np.uint8] = (
-                blurred(pixels) if edit.fill == Fill.BLUR else np.broadcast_to(np.array(mean, np.uint8), pixels.shape)
-            )
+            colour = np.array(mean, np.uint8)
+            filled = blurred(pixels) if edit.fill == Fill.BLUR else np.broadcast_to(colour, pixels.shape)
             return _put(pixels, filled, grid, edit.patches)
         case Stamp():
             if len(edit.data) != pixels.size:
@@ -110,11 +108,16 @@ def _put(
     """`other` at `patches`, `pixels` elsewhere."""
     if not all(0 <= patch < grid.count for patch in patches):
         raise _misfit()
-    mask = np.zeros(grid.count, bool)
-    mask[list(patches)] = True
+    where = np.divmod(np.array(sorted(patches), np.intp), grid.columns)
+    result = pixels.copy()
+    _by_patch(result, grid)[where] = _by_patch(other, grid)[where]
+    return result
+
+
+def _by_patch(pixels: NDArray[np.uint8], grid: PatchGrid) -> NDArray[np.uint8]:
+    """(H, W, 3) -> a view of the same pixels, (rows, columns, height, width, 3)."""
     height, width = pixels.shape[0] // grid.rows, pixels.shape[1] // grid.columns
-    where = mask.reshape(grid.rows, grid.columns).repeat(height, 0).repeat(width, 1)
-    return np.where(where[:, :, None], other, pixels)
+    return pixels.reshape(grid.rows, height, grid.columns, width, 3).swapaxes(1, 2)
 
 
 def _misfit() -> MixerGuiError:
