@@ -109,8 +109,7 @@ def window(
             model = random_checkpoint(variant, Path(folder))
             for number in range(1, rounds + 1):
                 figures = measure(files, model=model, stacks=stacks)
-                gaps = ", ".join(f"{gap:.0f}" for gap in figures.gaps_ms)
-                typer.echo(f"Mixer-{variant} run {number} ({figures.platform}): longest gaps {gaps} ms")
+                typer.echo(f"Mixer-{variant} run {number} ({figures.platform}): longest gaps {figures.gaps} ms")
                 if stacks:
                     typer.echo(figures.stacks, err=True)
 
@@ -135,10 +134,9 @@ def download(
             except MixerGuiError as error:
                 typer.echo(f"mixer-gui: {error}", err=True)
                 raise typer.Exit(1) from None
-            gaps = ", ".join(f"{gap:.0f}" for gap in figures.gaps_ms)
             typer.echo(
                 f"{repository} run {number} ({figures.platform}): opening the list {figures.opening_ms:.0f} ms; "
-                f"download and switch, longest gaps {gaps} ms"
+                f"download and switch, longest gaps {figures.gaps} ms"
             )
             if stacks:
                 typer.echo(figures.stacks, err=True)

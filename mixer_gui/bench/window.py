@@ -31,17 +31,24 @@ CLICK_AFTER_MS = 1000  # from the list of models to the download, as fast as a u
 class Figures:
     """Milliseconds: from process start to the first paint and to the first prediction, and the longest gap.
 
-    `gaps_ms` holds the five longest gaps between ticks of a 2 ms timer in the window's thread; `opening_ms` the
-    longest while the list of models opened.
+    `gaps_ms` holds the five longest gaps between ticks of a 2 ms timer in the window's thread, `began_ms` for each of
+    them the time from the first paint to its begin; `opening_ms` the longest while the list of models opened.
     """
 
     first_paint_ms: float
     first_prediction_ms: float
     gaps_ms: tuple[float, ...]
+    began_ms: tuple[float, ...]
     torch_before_paint: bool
     platform: str
     stacks: str
     opening_ms: float = 0.0
+
+    @property
+    def gaps(self) -> str:
+        """The gaps, each with its begin, as a user reads them."""
+        pairs = zip(self.gaps_ms, self.began_ms, strict=True)
+        return ", ".join(f"{gap:.0f} (at {began / 1e3:.2f} s)" for gap, began in pairs)
 
 
 def measure(
@@ -68,7 +75,8 @@ def measure(
     figures = json.loads(ended.stdout.splitlines()[-1])
     if "failure" in figures:
         raise MixerGuiError(figures["failure"])
-    return Figures(**{**figures, "gaps_ms": tuple(figures["gaps_ms"])}, stacks=ended.stderr)
+    gaps_ms, began_ms = (tuple(figures.pop(name)) for name in ("gaps_ms", "began_ms"))
+    return Figures(**figures, gaps_ms=gaps_ms, began_ms=began_ms, stacks=ended.stderr)
 
 
 def _run(arguments: argparse.Namespace) -> None:
@@ -84,22 +92,27 @@ def _run(arguments: argparse.Namespace) -> None:
     from PySide6.QtCore import Qt as QtNames
     from PySide6.QtCore import QTimer
 
-    session, gaps = application.window.session, []
+    session = application.window.session
+    gaps: list[tuple[float, float]] = []  # its length and when it began
     seen: dict[str, Any] = {}
-    last = time.monotonic()
+    last = first = time.monotonic()
 
     def painted() -> None:
-        nonlocal last
+        nonlocal last, first
         seen["first_paint_ms"] = (time.monotonic() - arguments.started) * 1e3
         seen["torch_before_paint"] = "torch" in sys.modules
-        last = time.monotonic()
+        last = first = time.monotonic()
         timer.start()
+        watch()
 
     def tick() -> None:
         nonlocal last
         now = time.monotonic()
-        gaps.append((now - last) * 1e3)
+        gaps.append(((now - last) * 1e3, (last - first) * 1e3))
         last = now
+        watch()
+
+    def watch() -> None:
         if arguments.stacks:
             faulthandler.dump_traceback_later(STACK_AFTER_S, file=sys.stderr)
 
@@ -130,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> None:
             QTimer.singleShot(200, application.window.close)
 
     def download() -> None:
-        seen["opening_ms"] = max(gaps)
+        seen["opening_ms"] = max(gaps)[0]
         gaps.clear()
         application.window.model_commands.library.pull(RepositoryRef(arguments.pull))
 
@@ -150,9 +163,9 @@ def _run(arguments: argparse.Namespace) -> None:
     step.start()
     qt.exec()
     faulthandler.cancel_dump_traceback_later()
-    print(  # noqa: T201 - how the figures reach the process that asked
-        json.dumps({**seen, "gaps_ms": sorted(gaps, reverse=True)[:5], "platform": qt.platformName()})
-    )
+    gaps_ms, began_ms = zip(*sorted(gaps, reverse=True)[:5], strict=True)
+    said = {**seen, "gaps_ms": gaps_ms, "began_ms": began_ms, "platform": qt.platformName()}
+    print(json.dumps(said))  # noqa: T201 - how the figures reach the process that asked
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ class DecodeQueue:
         """
         self.decoder = Decoder()
         self.shown = Lane(self.decoder, 1)
-        pool = DecoderPool(niceness=BEHIND_ENGINE)
-        self.folder = Lane(pool, len(pool))
+        self._pool = DecoderPool(niceness=BEHIND_ENGINE)
+        self.folder = Lane(self._pool, len(self._pool))
         self._lanes = (self.shown, self.folder)
         self._is_enough = is_enough
         self._lock = lock
@@ -77,6 +77,11 @@ class DecodeQueue:
         self._decoded = decoded
         self._failed = failed
         self._inputs: OrderedDict[InputKey, DecodedPicture] = OrderedDict()  # the most recent last
+
+    def start(self) -> None:
+        """Have all threads, and the process for what is shown, so that no later call has to wait for them."""
+        self.decoder.start()
+        self._pool.start(children=0)
 
     def put(self, picture: Picture) -> None:
         """Decode a picture, unless nobody waits for it; an older one of its slot is dropped.

@@ -191,9 +191,13 @@ class Pipeline:
 
     # --- in the engine thread ---
 
+    def start_decoders(self) -> None:
+        """Before the first request, and before torch is imported: either would make the window wait for threads."""
+        self._decodes.start()
+
     def start(self) -> None:
-        """Start the decoder's process, then import torch: two cores, both busy."""
-        self._decodes.decoder.start()
+        """Start the decoders, then import torch: two cores, both busy."""
+        self.start_decoders()
         import_torch()
         give_way()  # not before: importing holds the GIL, and must not wait for a core with it in hand
 

@@ -128,6 +128,7 @@ class EngineWorker(QObject):
         from mixer_gui.engine.pipeline import Pipeline, make_engine
 
         pipeline = Pipeline(self._emit_record, self._woken.emit, make_engine=partial(make_engine, self._acceptances))
+        pipeline.start_decoders()
         is_caught_up = False
         while not is_caught_up:  # calls that come meanwhile are kept behind the earlier ones
             with self._lock:

@@ -8,15 +8,18 @@ killed while it sends a result (all workers share one pipe); here each worker ha
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
+import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, get_context
 from typing import TYPE_CHECKING
 
 from mixer_gui.pictures import worker
@@ -24,7 +27,7 @@ from mixer_gui.pictures.limits import DEFAULT_LIMITS, Limits
 from mixer_gui.records import DecodedPicture, DecodeJob, MixerGuiError
 
 if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.process import BaseProcess
 
 # A start takes 0.3 s here; a laptop that scans each library it loads needs much more.
 _START_LIMIT_S = 60.0
@@ -35,6 +38,8 @@ _CANCEL_GRACE_S = 0.2
 _CLOSE_GRACE_S = 0.3
 
 BESIDE_WINDOW = 10  # the window goes first
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +56,7 @@ class _Order:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    process: SpawnProcess
+    process: BaseProcess
     pipe: connection.Connection
     deadline: float
     ready: bool = False
@@ -100,11 +105,13 @@ class Decoder:
         current = self._worker
         return None if current is None else current.process.pid
 
-    def start(self) -> None:
-        """Begin to start the child process; returns at once. Without it the first job does so."""
+    def start(self, *, child: bool = True) -> None:
+        """Begin to start the child process; returns soon. Without it, or without `child`, the first job does so."""
         with self._lock:
             if self._thread is not None or self._closed:
                 return
+            self._wants_worker = child
+            _start_server(min(self._niceness, BESIDE_WINDOW))
             listener, self._alarm = multiprocessing.Pipe(duplex=False)
             self._thread = threading.Thread(target=self._run, args=(listener,), name="decoder", daemon=True)
             self._thread.start()
@@ -167,9 +174,7 @@ class Decoder:
     # --- the decoder's thread ---------------------------------------------------------------------
 
     def _run(self, listener: connection.Connection) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            # The child inherits this: Ctrl+C in a terminal must not end it while Python starts.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        _block_interrupts()
         try:
             while not self._closed:
                 self._step(listener)
@@ -217,11 +222,8 @@ class Decoder:
     def _start_worker(self) -> None:
         self._wants_worker = False
         ours, theirs = multiprocessing.Pipe(duplex=True)
-        process = multiprocessing.get_context("spawn").Process(
-            target=worker.serve,
-            args=(theirs, self._limits, self._memory_bytes, self._timeout_s, self._keeps_last, self._niceness),
-            name="mixer-gui-decoder",
-            daemon=True,
+        process = _new_process(
+            (theirs, self._limits, self._memory_bytes, self._timeout_s, self._keeps_last, self._niceness)
         )
         try:
             process.start()
@@ -347,6 +349,45 @@ class Decoder:
         for order in orders:
             if order.future.cancel():
                 order.future.set_running_or_notify_cancel()
+
+
+def _start_server(niceness: int) -> None:
+    """On Linux, have the process that makes all decoders; it is started once, when the first decoder is needed.
+
+    That must be before torch is imported: to start a process, a program with torch in it and all its threads busy
+    holds the GIL for 20 to 50 ms, in which the window stands still. The server stays as small as the program was, and
+    imports once what each decoder needs. It can be no nicer than any of them: there is no way back.
+    """
+    if sys.platform != "linux":
+        return
+    from multiprocessing import forkserver
+
+    def start() -> None:
+        _block_interrupts()
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)  # this thread's, and so the server's
+        try:
+            forkserver.set_forkserver_preload(["mixer_gui.pictures.preloaded"])
+            forkserver.ensure_running()
+        except OSError as error:  # each picture will tell
+            log.warning("the server of processes could not be started: %s", error)
+
+    thread = threading.Thread(target=start, name="decoder-server")
+    thread.start()
+    thread.join()
+
+
+def _block_interrupts() -> None:
+    """In this thread, and in processes it starts: Ctrl+C must not end them while Python starts."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _new_process(arguments: tuple[object, ...]) -> BaseProcess:
+    """One that will run `worker.serve`."""
+    name = "mixer-gui-decoder"
+    if sys.platform == "linux":
+        return get_context("forkserver").Process(target=worker.serve, args=arguments, name=name, daemon=True)
+    return get_context("spawn").Process(target=worker.serve, args=arguments, name=name, daemon=True)
 
 
 def _finish(future: Future[DecodedPicture], outcome: DecodedPicture | MixerGuiError) -> None:

@@ -38,9 +38,10 @@ class DecoderPool:
     def __len__(self) -> int:
         return len(self._decoders)
 
-    def start(self) -> None:
-        """Begin to start the first child; the others start when there is work for them."""
-        self._decoders[0].start()
+    def start(self, *, children: int = 1) -> None:
+        """Begin to start the first `children`; the others start when there is work for them."""
+        for number, decoder in enumerate(self._decoders):
+            decoder.start(child=number < children)
 
     def submit(self, job: DecodeJob) -> Future[DecodedPicture]:
         """As Decoder's; the decoder with the least to do takes it, of equals the first."""

@@ -45,8 +45,8 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _limit_memory(memory_bytes)
     _watch_parent()
-    if hasattr(os, "nice"):
-        os.nice(niceness)
+    if sys.platform != "win32":
+        os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
     # Nothing here multiplies matrices: without this numpy reserves memory for a thread on each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
