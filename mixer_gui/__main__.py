@@ -3,10 +3,13 @@
 Boot order, the only place that fixes it:
 
 1. `freeze_support()`: in a packaged executable a child process starts here too and must go no further.
-2. A command first (`classify`, `models`, …), `--help` or `--version`: `cli`, which never imports PySide6.
-3. Anything else is files for the window: options but `--startup-report` are refused, then a missing display, before
+2. Standard output and error, which a windowed executable has not: whatever is written to them goes nowhere.
+3. A command first (`classify`, `models`, …), `--help` or `--version`: `cli`, which never imports PySide6.
+4. `--self-test`, which needs no display.
+5. Anything else is files for the window: options but WINDOW_OPTIONS are refused, then a missing display, before
    Qt aborts.
-4. `app`, which paints the window and has its worker thread import torch after that.
+6. A window that is open already gets the files, and this process ends, unless one of WINDOW_OPTIONS is there.
+7. `app`, which paints the window and has its worker thread import torch after that.
 
 Children that multiprocessing spawns import this module again: nothing heavy, and nothing runs.
 """
@@ -22,20 +25,32 @@ ENTERED = time.monotonic()  # where the system does not say when the process sta
 
 COMMANDS = frozenset({"bench", "classify", "models", "summary"})
 CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
+SELF_TEST = "--self-test"
 STARTUP_REPORT = "--startup-report"
+NEW_WINDOW = "--new-window"
+WINDOW_OPTIONS = frozenset({STARTUP_REPORT, NEW_WINDOW})  # either opens a window of its own
 
 
 def main() -> int:
     """Run the program on `sys.argv`; returns the exit code: 2 for a usage error, 1 where it could not run."""
     freeze_support()
+    fill_missing_streams()
     arguments = sys.argv[1:]
     if arguments and (arguments[0] in COMMANDS or arguments[0] in CLI_OPTIONS):
         try:
+            if arguments[0] in COMMANDS:
+                from mixer_gui import logs
+
+                logs.start("commands")
             from mixer_gui.cli import main as run_command
 
             return run_command(arguments)
         except KeyboardInterrupt:  # before the command could see to it
             return 130
+    if arguments and arguments[0].partition("=")[0] == SELF_TEST:
+        from mixer_gui.self_test import main as run_self_test
+
+        return run_self_test(arguments)
     try:
         files = files_of(arguments)
     except ValueError as error:
@@ -48,7 +63,13 @@ def main() -> int:
         )
     report = None
     try:
-        if wants_startup_report(arguments):
+        is_alone = any(wants(each, arguments) for each in WINDOW_OPTIONS)
+        if not is_alone:
+            from mixer_gui.gui.handover import hand_over
+
+            if hand_over(files):
+                return 0
+        if wants(STARTUP_REPORT, arguments):
             from mixer_gui.startup import Mark, StartupReport
 
             report = StartupReport(ENTERED)
@@ -65,23 +86,23 @@ def main() -> int:
             "installs what is missing.",
             1,
         )
-    return run_window(files) if report is None else run_window(files, report)
+    return run_window(files, report, is_alone=True) if is_alone else run_window(files)
 
 
 def files_of(arguments: list[str]) -> list[str]:
     """The files among the arguments of the window; after `--` everything is one. ValueError names options."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
     before, after = arguments[:split], arguments[split + 1 :]
-    options = [each for each in before if each.startswith("-") and each != STARTUP_REPORT]
+    options = [each for each in before if each.startswith("-") and each not in WINDOW_OPTIONS]
     if options:
         raise ValueError(f"mixer-gui: unknown option{'s' if len(options) > 1 else ''} {', '.join(options)}")
-    return [each for each in before if each != STARTUP_REPORT] + after
+    return [each for each in before if each not in WINDOW_OPTIONS] + after
 
 
-def wants_startup_report(arguments: list[str]) -> bool:
-    """Whether the window is to tell on stderr how long its start took: the option, before any `--`."""
+def wants(option: str, arguments: list[str]) -> bool:
+    """Whether an option of the window is there, before any `--`."""
     split = arguments.index("--") if "--" in arguments else len(arguments)
-    return STARTUP_REPORT in arguments[:split]
+    return option in arguments[:split]
 
 
 def has_display() -> bool:
@@ -91,9 +112,23 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
 
 
+def fill_missing_streams() -> None:
+    """Standard output and error are None in a windowed executable, and many a library writes to them unasked."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the process's own, to its end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
 def _refuse(sentence: str, exit_code: int) -> int:
-    if sys.stderr is not None:  # None in a windowed executable
-        sys.stderr.write(sentence + "\n")
+    if sys.__stderr__ is None:  # the only place left to say it
+        import logging
+
+        from mixer_gui import logs
+
+        logs.start("window")
+        logging.getLogger(__name__).error("%s", sentence)
+    sys.stderr.write(sentence + "\n")
     return exit_code
 
 

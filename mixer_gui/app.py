@@ -1,31 +1,39 @@
 """Composition root: settings, threads, window, wiring, ordered shutdown.
 
-The window is painted first; only then does the engine thread start and import torch.
+The window is painted first; only then does the engine thread start and import torch. Files of later starts
+arrive from just before it is shown, so that of several programs started at once one shows its window.
 """
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLoggingCategory, QMetaObject, QObject, QSocketNotifier, Qt, QThread, Signal, Slot
+from PySide6.QtCore import QLoggingCategory, QMetaObject, QObject, QSocketNotifier, Qt, QThread, Slot
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
-from mixer_gui import __version__
+from mixer_gui import __version__, logs
+from mixer_gui.gui.desktop import DesktopApplication
+from mixer_gui.gui.handover import hand_over, server_name
 from mixer_gui.gui.media_worker import MediaWorker
+from mixer_gui.gui.qt_messages import leave_qt_messages, log_qt_messages
 from mixer_gui.gui.theme import apply_theme
+from mixer_gui.gui.unforeseen import Unforeseen, circumstances, described
 from mixer_gui.gui.window import MainWindow
 from mixer_gui.gui.workers import EngineWorker, HubWorker
 from mixer_gui.records import ModelRef
-from mixer_gui.resources import default_model
+from mixer_gui.resources import asset_path, default_model
 from mixer_gui.settings import Settings, SettingsFile, acceptances_path, assumptions_from_json
 
 if TYPE_CHECKING:
     from mixer_gui.startup import StartupReport
+
+log = logging.getLogger(__name__)
 
 # Which libraries of the system QtMultimedia found, and what is in each file, is nobody's business on a terminal.
 QUIET_MEDIA = "qt.multimedia.*=false"
@@ -33,8 +41,6 @@ QUIET_MEDIA = "qt.multimedia.*=false"
 
 class Application(QObject):
     """Owns the engine thread, its worker, the Hub's worker and the window."""
-
-    _went_wrong = Signal(str)  # an error that nobody foresaw, in any thread
 
     def __init__(self, files: list[Path], settings_file: SettingsFile, hub: HubWorker | None = None) -> None:
         super().__init__()
@@ -48,7 +54,9 @@ class Application(QObject):
         self.media = MediaWorker()
         self.window = MainWindow(self.worker, self.hub, self.media, remembered_model(settings), settings)
         self.window.picture.view.first_painted.connect(self._start_engine)
-        self._went_wrong.connect(self.window.complain)
+        self.unforeseen = Unforeseen(self.window, self._device_name)
+        self.unforeseen.repeated.connect(self.window.complain)
+        self.window.actions_.show_log.triggered.connect(self._show_log)
         self._files = files
 
     @Slot()
@@ -59,14 +67,36 @@ class Application(QObject):
         if self._files:
             self.window.files.open_paths(self._files)
 
-    def tell_unforeseen(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """For `sys.excepthook`: PySide prints what a slot raises and goes on, and nobody sees standard error."""
-        sys.__excepthook__(kind, error, trace)
-        self._went_wrong.emit(
-            self.tr("Something went wrong inside the program ({0}: {1}). Please report it.").format(
-                kind.__name__, error
+    @Slot(object)
+    def take_files(self, files: list[Path]) -> None:
+        """Those of a program that was started later; the window comes to the front, as far as the desktop allows."""
+        window = self.window
+        window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+        window.raise_()
+        window.activateWindow()
+        if not self._thread.isRunning():  # not painted yet
+            self._files += files
+        elif files:
+            window.files.open_paths(files)
+
+    @Slot()
+    def tell_of_crash(self) -> None:
+        """The process of an earlier start ended in a crash."""
+        self.window.complain(
+            self.tr("Mixer GUI ended unexpectedly last time. What it was doing is in the log, in {0}.").format(
+                logs.folder()
             )
         )
+
+    @Slot()
+    def _show_log(self) -> None:
+        from mixer_gui.gui.error_dialog import open_log_folder
+
+        self.window.complain(open_log_folder())
+
+    def _device_name(self) -> str:
+        ready = self.window.session.ready
+        return f"{ready.device.name}, {ready.device.precision}" if ready is not None else ""
 
     def quit_on_signals(self) -> None:
         """Ctrl-C and SIGTERM end the program as closing its window does: with its settings saved.
@@ -89,7 +119,11 @@ class Application(QObject):
         try:
             self._settings_file.save(self.window.settings())
         except OSError as error:
-            print(f"The settings could not be saved: {error}", file=sys.stderr)  # noqa: T201 - the window is gone
+            log.error("The settings could not be saved: %s", error)  # the window is gone
+        self.close()
+
+    def close(self) -> None:
+        """End what works for the window, without saving anything."""
         self.media.shut_down()
         self.hub.close()
         self.worker.close()
@@ -110,24 +144,39 @@ def remembered_model(settings: Settings) -> ModelRef:
         return ModelRef(path)
 
 
-def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication, Application]:
-    """The application with its window on the way to the screen; `QApplication.exec` then runs it."""
+def make_qt(settings_file: SettingsFile) -> DesktopApplication:
+    """Qt's own application, in the remembered theme."""
     QLoggingCategory.setFilterRules(QUIET_MEDIA)
-    qt = QApplication(sys.argv[:1])
+    qt = DesktopApplication(sys.argv[:1])
     qt.setApplicationName("mixer-gui")
     qt.setApplicationDisplayName("Mixer GUI")
     qt.setApplicationVersion(__version__)
     qt.setStyle("Fusion")
+    qt.setDesktopFileName("io.github.mixer_gui.MixerGui")  # on Wayland, whose icon the window has
+    qt.setWindowIcon(QIcon(str(asset_path("icon") / "mixer-gui.svg")))
     apply_theme(qt, settings_file.load().theme)
+    return qt
+
+
+def build(files: list[Path], settings_file: SettingsFile) -> tuple[QApplication, Application]:
+    """The application with its window on the way to the screen; `QApplication.exec` then runs it."""
+    qt = make_qt(settings_file)
     application = Application(files, settings_file)
-    application.window.show()
-    qt.aboutToQuit.connect(application.shut_down)
-    qt.styleHints().colorSchemeChanged.connect(application.window.follow_system_theme)
+    show(qt, application)
     return qt, application
 
 
-def report_start(application: Application, report: StartupReport) -> None:
+def show(qt: QApplication, application: Application) -> None:
+    application.window.show()
+    qt.aboutToQuit.connect(application.shut_down)
+    qt.styleHints().colorSchemeChanged.connect(application.window.follow_system_theme)
+
+
+def report_start(qt: QApplication, application: Application, report: StartupReport, *, has_files: bool) -> None:
     """Have the times of a start taken, and print them once the first prediction is there.
+
+    Where none can come, without files or with one that fails, that is once the model is there, or at the failure; at
+    the latest when the window is closed.
 
     Marks are taken in the thread in which they happen: an answer waits for the window's thread on its way there.
     """
@@ -139,24 +188,63 @@ def report_start(application: Application, report: StartupReport) -> None:
     application.window.picture.view.first_painted.connect(lambda: report.mark(Mark.PAINT), direct)
     worker.ready_to_run.connect(lambda: report.mark(Mark.TORCH), direct)
     worker.model_ready.connect(lambda _: report.mark(Mark.MODEL), direct)
+    worker.report_ready.connect(lambda _: report.mark(Mark.PREDICTION), direct)
     worker.frame_ready.connect(lambda _: report.mark(Mark.PICTURE), direct)
     is_told = False
 
-    def tell(_report: object) -> None:
+    def tell(_record: object = None) -> None:
         nonlocal is_told
-        report.mark(Mark.PREDICTION)
         if not is_told and sys.stderr is not None:
             is_told = True
             print(report.text(), file=sys.stderr, flush=True)  # noqa: T201 - what was asked for
 
-    worker.report_ready.connect(tell, direct)
+    for signal_ in (worker.report_ready, worker.failed, *(() if has_files else (worker.model_ready,))):
+        signal_.connect(tell, direct)
+    qt.aboutToQuit.connect(tell)
 
 
-def main(files: list[str], report: StartupReport | None = None) -> int:
-    """Run the window until it is closed; returns the exit code. `report` is told what happens, and printed."""
-    qt, application = build([Path(name) for name in files], SettingsFile())
-    if report is not None:
-        report_start(application, report)
-    sys.excepthook = application.tell_unforeseen
-    application.quit_on_signals()
-    return qt.exec()
+def main(files: list[str], report: StartupReport | None = None, *, is_alone: bool = False) -> int:
+    """Run the window until it is closed; returns the exit code. `report` is told what happens, and printed.
+
+    `is_alone`: neither gives its files to a window that is open nor takes those of later starts.
+    """
+    has_crashed = logs.start("window")
+    log_qt_messages()
+    settings_file = SettingsFile()
+    qt = make_qt(settings_file)
+    try:
+        application = Application([Path(name) for name in files], settings_file)
+        if not is_alone and not _has_the_window(qt, application, files):
+            application.close()
+            return 0
+        if has_crashed:
+            application.window.picture.view.first_painted.connect(application.tell_of_crash)
+        show(qt, application)
+        qt.files_arrived.connect(application.take_files)
+        if report is not None:
+            report_start(qt, application, report, has_files=bool(files))
+        application.unforeseen.install()
+        application.quit_on_signals()
+        return qt.exec()
+    except Exception as error:
+        log.exception("the window could not be opened")
+        from mixer_gui.gui.error_dialog import ErrorDialog
+
+        told = described(error, error.__traceback__, "MainThread")
+        ErrorDialog(told, circumstances(""), is_fatal=True).exec()
+        return 1
+    finally:
+        leave_qt_messages()
+
+
+def _has_the_window(qt: QApplication, application: Application, files: list[str]) -> bool:
+    """Listen for later starts; False where a program that was started at the same time does, and has the files now."""
+    from mixer_gui.gui.instance import Instance
+
+    instance = Instance(application)
+    if hand_over(files):
+        return False
+    instance.listen(server_name())
+    instance.files_arrived.connect(application.take_files)
+    qt.aboutToQuit.connect(instance.close)
+    return True

@@ -29,7 +29,8 @@ app = typer.Typer(
     name="mixer-gui",
     help=(
         "See how an MLP-Mixer looks at your pictures. Without a command: opens the window, "
-        "with the given FILES in it (mixer-gui [--startup-report] [FILES]...)."
+        "with the given FILES in it (mixer-gui [--new-window|--startup-report] [FILES]...). "
+        "mixer-gui --self-test[=FILE] tells whether this installation works, and writes it as JSON."
     ),
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,

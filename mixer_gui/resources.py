@@ -1,4 +1,4 @@
-"""Find what ships with the application: `assets/` in a checkout, an installed wheel or a frozen bundle.
+"""Find what ships with the application: `assets/` in a checkout, an installed wheel or a frozen bundle; licences.
 
 Opens nothing and loads nothing.
 """
@@ -38,6 +38,12 @@ def asset_path(name: str) -> Path:
 def default_model() -> ModelRef:
     """The embedded checkpoint that needs no network: a folder in the format of a Hub repository."""
     return ModelRef(asset_path(DEFAULT_MODEL))
+
+
+def licences_folder() -> Path | None:
+    """A frozen bundle's licences and bill of materials, there or not; None where Python's packages carry their own."""
+    bundle = getattr(sys, "_MEIPASS", None)
+    return None if bundle is None else Path(bundle) / "licences"
 
 
 def _places() -> tuple[Path, ...]:

@@ -20,6 +20,9 @@ ALLOWED = {
     "records": set(),
     "libraries": set(),
     "resources": {"records"},
+    "flavour": set(),
+    "logs": set(),
+    "components": {"resources", "records"},
     "settings": {"records"},
     "results": {"records"},
     "hub": {"records"},
@@ -37,12 +40,15 @@ ALLOWED = {
         "settings",
         "results",
         "resources",
+        "components",
+        "flavour",
+        "logs",
         "records",
     },
     "gui.media_worker": {"media", "gui", "libraries", "records"},
     "gui.workers": {"engine", "hub", "model", "gui", "records"},
     "startup": set(),
-    "app": {"gui", "settings", "resources", "records", "startup"},
+    "app": {"gui", "logs", "settings", "resources", "records", "startup"},
     "cli": {"commands", "bench", "hub", "engine", "model", "pictures", "results", "resources", "settings", "records"},
     "commands": {"engine", "hub", "media", "model", "pictures", "results", "resources", "settings", "records"},
     "bench": {
@@ -59,10 +65,24 @@ ALLOWED = {
         "results",
         "records",
     },
-    "__main__": {"app", "cli", "startup"},
+    "self_test": {
+        "app",
+        "classes",
+        "components",
+        "engine",
+        "flavour",
+        "hub",
+        "media",
+        "model",
+        "pictures",
+        "resources",
+        "settings",
+        "records",
+    },
+    "__main__": {"app", "cli", "gui.handover", "logs", "self_test", "startup"},
 }
 TORCH_ZONES = {"model", "explain", "engine", "bench"}
-QT_ZONES = {"gui", "media", "app", "bench", "startup"}
+QT_ZONES = {"gui", "media", "app", "bench", "self_test", "startup"}
 
 
 def modules() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mixer_gui.__main__ import files_of, has_display, wants_startup_report
+from mixer_gui.__main__ import NEW_WINDOW, STARTUP_REPORT, files_of, has_display, wants
 from mixer_gui.startup import Mark
 
 STUB_WINDOW = """
@@ -66,9 +66,24 @@ def test_after_a_double_dash_everything_is_a_file() -> None:
 
 def test_startup_report_is_an_option_only_before_a_double_dash() -> None:
     assert files_of(["--startup-report", "a.png"]) == ["a.png"]
-    assert wants_startup_report(["a.png", "--startup-report"])
+    assert wants(STARTUP_REPORT, ["a.png", "--startup-report"])
     assert files_of(["a.png", "--", "--startup-report"]) == ["a.png", "--startup-report"]
-    assert not wants_startup_report(["a.png", "--", "--startup-report"])
+    assert not wants(STARTUP_REPORT, ["a.png", "--", "--startup-report"])
+
+
+def test_new_window_is_an_option_only_before_a_double_dash() -> None:
+    assert files_of(["a.png", NEW_WINDOW]) == ["a.png"]
+    assert wants(NEW_WINDOW, ["a.png", NEW_WINDOW])
+    assert files_of(["--", NEW_WINDOW]) == [NEW_WINDOW]
+    assert not wants(NEW_WINDOW, ["--", NEW_WINDOW])
+
+
+def test_refusal_of_a_program_without_console_is_in_the_log(own_home: Path) -> None:
+    ended = run(["--fast"], before="import sys; sys.stdout = sys.stderr = sys.__stderr__ = None")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", "")
+    logs = [each.read_text(encoding="utf-8") for each in own_home.rglob("window.log")]
+    assert len(logs) == 1
+    assert "unknown option --fast" in logs[0]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a display is always there")
@@ -109,6 +124,30 @@ def test_startup_report_tells_its_marks_in_order_and_the_window_stays(tmp_path: 
     early = dict(re.findall(r"([\w.]+) \((\d+)\)", lines[-1]))
     assert {"mixer_gui", "PySide6.QtWidgets"} <= set(early)
     assert not {"torch", "numpy", "PIL", "huggingface_hub", "cmap", "rich", "PySide6.QtMultimedia"} & set(early)
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"], ids=["no file", "broken file"])
+def test_startup_report_is_told_where_no_prediction_comes(tmp_path: Path, content: bytes | None) -> None:
+    files = []
+    if content is not None:
+        files = [tmp_path / "picture.png"]
+        files[0].write_bytes(content)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mixer_gui", "--startup-report", *map(str, files)],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        lines = []
+        while not (lines and lines[-1].startswith("packages imported")):
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+    finally:
+        process.kill()
+        process.communicate()
+    assert any(line.endswith(f"  {Mark.PAINT}\n") for line in lines)
+    assert not any(line.endswith(f"  {Mark.PREDICTION}\n") for line in lines)
 
 
 @pytest.mark.parametrize("option", ["-", "-b.png", "--help"])

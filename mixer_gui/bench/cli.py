@@ -14,6 +14,8 @@ import typer
 from mixer_gui.records import DevicePreference, MixerGuiError
 from mixer_gui.records.benchmarks import Benchmark, to_json
 
+STDOUT = Path("-")
+
 app = typer.Typer(help="Measure this machine: models, the window's start, its longest silence.", no_args_is_help=True)
 
 
@@ -37,23 +39,37 @@ def models(
     ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Passes at batch 1; larger batches take fewer.")] = 20,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures here, after each step.")
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE|-",
+            help="Write all figures here, after each step; “-”: to standard output, at the end, and no table.",
+        ),
     ] = None,
 ) -> None:
     """Models on their device: latency, images per second, share of the matrix products' rate, memory.
 
-    In fp32 and bf16. Nothing is downloaded. Ctrl-C ends it with what is finished.
+    In fp32 and in the half precisions that the program uses on the device. Nothing is downloaded. What cannot be
+    measured is told, the others go on, and the exit code is 1. Ctrl-C ends it with what is finished.
     """
+    from mixer_gui.bench.machine import busy_line
     from mixer_gui.bench.models import measure, subjects
     from mixer_gui.bench.table import print_table
     from mixer_gui.commands.output import say
 
     found: Benchmark | None = None
-    exit_code = 0
+    to_stdout = json_file == STDOUT
+    exit_code = failures_told = 0
     try:
         for found in measure(subjects(names or (), variants or ()), device, rounds=rounds, batch=batch):
-            if json_file is not None:
+            if json_file is not None and not to_stdout:
                 _write(to_json(found), json_file)
+            if found.steps_done == 0 and found.machine.is_busy:
+                say(busy_line(found.machine))
+            for failure in found.failures[failures_told:]:
+                what = failure.name if failure.precision is None else f"{failure.name}, {failure.precision}"
+                say(f"mixer-gui: {what}: {failure.error}")
+                failures_told, exit_code = failures_told + 1, 1
             if not found.is_complete:
                 say(f"{found.steps_done + 1} of {found.steps}: {found.doing}")
     except MixerGuiError as error:
@@ -61,7 +77,9 @@ def models(
         exit_code = 1
     except KeyboardInterrupt:
         exit_code = 130
-    if found is not None and found.models:
+    if found is not None and to_stdout:
+        typer.echo(to_json(found), nl=False)
+    elif found is not None and found.models:
         print_table(found)
     raise typer.Exit(exit_code)
 

@@ -35,3 +35,10 @@ def machine_line(machine: Machine) -> str:
         f"{machine.device}; {machine.cores} cores, {machine.threads} threads; torch {machine.torch}, "
         f"Python {machine.python}, {machine.system}{load}"
     )
+
+
+def busy_line(machine: Machine) -> str:
+    """A warning where other programs had much of the machine; else empty."""
+    if not machine.is_busy:
+        return ""
+    return f"This machine is busy (load {machine.load:.2f} on {machine.cores} cores): the figures are too low."

@@ -43,6 +43,7 @@ class PeakMemory:
 def free_bytes(device: torch.device) -> int | None:
     """What a program can still have; None where the system does not say."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # torch keeps what was freed, and the driver counts that as taken
         return int(torch.cuda.mem_get_info(device)[0])
     return _proc_bytes("/proc/meminfo", "MemAvailable") if device.type == "cpu" else None
 

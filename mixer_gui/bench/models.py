@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from mixer_gui.bench.machine import describe_machine
 from mixer_gui.bench.memory import PeakMemory, free_bytes
 from mixer_gui.commands.models import describe, find, stored_path
-from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory
+from mixer_gui.engine.acceptance import CANDIDATES
+from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, threads_for
+from mixer_gui.engine.graphs import Graphs
 from mixer_gui.gui.model_items import repository_of, title_of
 from mixer_gui.hub import store
 from mixer_gui.hub.catalogue import entry_of
@@ -22,21 +26,23 @@ from mixer_gui.hub.repository import parse
 from mixer_gui.model import products
 from mixer_gui.model.checkpoint import load_checkpoint
 from mixer_gui.model.config import MixerConfig
-from mixer_gui.model.mixer import MlpMixer
+from mixer_gui.model.mixer import MlpMixer, Record
 from mixer_gui.model.precision import DTYPES, in_precision
 from mixer_gui.model.summary import summarize
 from mixer_gui.model.variants import variant
 from mixer_gui.records import DevicePreference, MixerGuiError, ModelRef, Precision
-from mixer_gui.records.benchmarks import BatchFigures, Benchmark, ModelFigures, PrecisionFigures
+from mixer_gui.records.benchmarks import BatchFigures, Benchmark, Failure, ModelFigures, PrecisionFigures
 from mixer_gui.resources import default_model
 
-PRECISIONS = (Precision.FP32, Precision.BF16)
 BATCHES_ON_CPU = (1, 4, 16)
 BATCHES_ON_GPU = (1, 16, 64, 256)
 WARM_PASSES = 2
 LEAST_PASSES = 3
 GEMM_PASSES = 5
 GEMM_EDGE_ON_CPU, GEMM_EDGE_ON_GPU = 1536, 8192
+FAILURES = (MixerGuiError, RuntimeError, MemoryError, OSError)  # of one model, or of one precision
+
+Runner = Callable[[Tensor, Record], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,13 @@ class Subject:
     path: Path | None = None
     variant: str = ""
 
-    def load(self) -> MlpMixer:
-        """In fp32 on the CPU; raises MixerGuiError."""
+    def load(self) -> tuple[MlpMixer, int]:
+        """In fp32 on the CPU, and how many of its threads the program gives it; raises MixerGuiError."""
         if self.path is not None:
-            return load_checkpoint(ModelRef(self.path)).model
-        return MlpMixer(variant(self.variant)).requires_grad_(requires_grad=False).eval()
+            checkpoint = load_checkpoint(ModelRef(self.path))
+            return checkpoint.model, threads_for(checkpoint.info)
+        model = MlpMixer(variant(self.variant)).requires_grad_(requires_grad=False).eval()
+        return model, torch.get_num_threads()  # none of the paper's is small
 
 
 def subjects(names: Sequence[str], variants: Sequence[str]) -> list[Subject]:
@@ -79,22 +87,69 @@ def measure(
     """All figures so far, before each step, which is one model in one precision, and after the last.
 
     `rounds`: passes at batch 1; larger batches take fewer. `batch`: the one larger batch size; without it there are a
-    few, as far as they fit. Raises MixerGuiError where a model or that batch size does not fit.
+    few, as far as they fit. What cannot be measured is a failure among the figures. Raises MixerGuiError where there is
+    no such device.
     """
     device, info = choose_device(preference)
-    found = Benchmark(machine=describe_machine(info), rounds=rounds, steps=len(wanted) * len(PRECISIONS))
+    precisions = (Precision.FP32, *CANDIDATES[info.kind])
+    steps = len(wanted) * len(precisions)
+    found = Benchmark(machine=describe_machine(info), rounds=rounds, precisions=precisions, steps=steps)
     for subject in wanted:
-        before, model = found.models, None
-        for precision in PRECISIONS:
+        found = yield from _with(subject, found, device, batch)
+    yield replace(found, doing="")
+
+
+def _with(
+    subject: Subject, found: Benchmark, device: torch.device, batch: int | None
+) -> Generator[Benchmark, None, Benchmark]:
+    """One model after what was found so far. In a function of its own: it is gone before the next one is read."""
+    path = None if subject.path is None else str(subject.path)
+    before, precisions = found.models, found.precisions
+    found = replace(found, doing=f"{subject.name}, {precisions[0]}")
+    yield found
+    try:
+        model, threads = subject.load()
+        model = model.to(device)
+    except FAILURES as error:
+        failure = Failure(name=subject.name, path=path, precision=None, error=_sentence(error))
+        return replace(found, models=(*before, failure), steps_done=found.steps_done + len(precisions))
+    figures = _figures_of(subject, model.config, threads if device.type == "cpu" else None)
+    for precision in precisions:
+        if precision != precisions[0]:
             found = replace(found, doing=f"{subject.name}, {precision}")
             yield found
-            if model is None:
-                model = _on_device(subject, device)
-                figures = _figures_of(subject, model.config)
-            measured = _measure_in(model, precision, device, rounds, batch, subject.name)
-            figures = replace(figures, precisions=(*figures.precisions, measured))
-            found = replace(found, models=(*before, figures), steps_done=found.steps_done + 1)
-    yield replace(found, doing="")
+        measured: PrecisionFigures | Failure
+        try:
+            with _threads(figures.threads):
+                measured = _measure_in(model, precision, device, found.rounds, batch)
+        except FAILURES as error:
+            measured = Failure(name=subject.name, path=path, precision=precision, error=_sentence(error))
+        figures = replace(figures, precisions=(*figures.precisions, measured))
+        found = replace(found, models=(*before, figures), steps_done=found.steps_done + 1)
+    return found
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MixerGuiError):
+        return str(error)
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _ran_out_of_memory(error)):
+        return "There is too little memory for it."
+    return f"It cannot run here: {next(iter(str(error).splitlines()), type(error).__name__)}"
+
+
+def _ran_out_of_memory(error: RuntimeError) -> bool:
+    return ran_out_of_gpu_memory(error) or "DefaultCPUAllocator" in str(error)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """As many threads of the processor; None: as many as torch has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def gemm_gflop_per_s(precision: Precision, device: torch.device) -> float:
@@ -108,21 +163,25 @@ def gemm_gflop_per_s(precision: Precision, device: torch.device) -> float:
 
 @torch.inference_mode()
 def _measure_in(
-    model: MlpMixer, precision: Precision, device: torch.device, rounds: int, batch: int | None, name: str
+    model: MlpMixer, precision: Precision, device: torch.device, rounds: int, batch: int | None
 ) -> PrecisionFigures:
+    """`model`: in fp32, on the device."""
     gemm = gemm_gflop_per_s(precision, device)
     ready = in_precision(model, precision)
-    weights_bytes = sum(parameter.nbytes for parameter in ready.parameters())
+    kept = {each.data_ptr(): each.nbytes for each in (*model.parameters(), *ready.parameters())}  # they share some
+    run: Runner = Graphs(ready) if device.type == "cuda" else ready
     peak = PeakMemory(device)
     sizes = _usual_batches(device) if batch is None else tuple(sorted({1, batch}))
     found: list[BatchFigures] = []
     macs = summarize(model.config, batch=1).multiply_accumulates
     for size in sizes:
-        times = _passes(ready, size, device, rounds) if _fits(model.config, precision, size, device) else None
+        times = (
+            _passes(run, model.config, size, device, rounds) if _fits(model.config, precision, size, device) else None
+        )
         if times is None and (size == 1 or batch is not None):
             raise MixerGuiError(
-                f"A batch of {size:,} {'pictures' if size > 1 else 'picture'} of “{name}” in {precision} does not fit "
-                f"into the memory{'; choose a smaller --batch' if size > 1 else ''}."
+                f"A batch of {size:,} {'pictures' if size > 1 else 'picture'} does not fit into the memory"
+                f"{'; choose a smaller --batch' if size > 1 else ''}."
             )
         if times is None:
             break
@@ -133,30 +192,36 @@ def _measure_in(
         precision=precision,
         batches=tuple(found),
         gemm_gflop_per_s=gemm,
-        weights_bytes=weights_bytes,
-        peak_bytes=None if taken_bytes is None else weights_bytes + taken_bytes,
+        weights_bytes=sum(parameter.nbytes for parameter in ready.parameters()),
+        peak_bytes=None if taken_bytes is None else sum(kept.values()) + taken_bytes,
     )
 
 
-def _passes(model: MlpMixer, batch: int, device: torch.device, rounds: int) -> list[float] | None:
+def _passes(run: Runner, config: MixerConfig, batch: int, device: torch.device, rounds: int) -> list[float] | None:
     """Seconds of each pass; None where the device's memory is too small."""
-    height, width = model.config.image_size
+    height, width = config.image_size
     count = max(LEAST_PASSES, rounds // batch)
     try:
         images = torch.randn(batch, 3, height, width, device=device)
-        return [_timed(lambda: model(images), device) for _ in range(WARM_PASSES + count)][WARM_PASSES:]
+        return [_timed(lambda: run(images, Record.NONE), device) for _ in range(WARM_PASSES + count)][WARM_PASSES:]
     except RuntimeError as error:
-        if not (ran_out_of_gpu_memory(error) or "DefaultCPUAllocator" in str(error)):
+        if not _ran_out_of_memory(error):
             raise
         return None
 
 
 def _timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds until the device has done it, and nothing that was queued before."""
+    _wait_for(device)
     started = time.perf_counter()
     work()
+    _wait_for(device)
+    return time.perf_counter() - started
+
+
+def _wait_for(device: torch.device) -> None:
     if device.type != "cpu":
         torch.accelerator.synchronize()
-    return time.perf_counter() - started
 
 
 def _batch_figures(batch: int, times_s: list[float], macs: int) -> BatchFigures:
@@ -187,17 +252,7 @@ def _usual_batches(device: torch.device) -> tuple[int, ...]:
     return BATCHES_ON_CPU if device.type == "cpu" else BATCHES_ON_GPU
 
 
-def _on_device(subject: Subject, device: torch.device) -> MlpMixer:
-    """Raises MixerGuiError, also where the device has too little memory."""
-    try:
-        return subject.load().to(device)
-    except RuntimeError as error:
-        if not ran_out_of_gpu_memory(error):
-            raise
-        raise MixerGuiError(f"“{subject.name}” does not fit into the memory of the GPU.", str(error)) from error
-
-
-def _figures_of(subject: Subject, config: MixerConfig) -> ModelFigures:
+def _figures_of(subject: Subject, config: MixerConfig, threads: int | None) -> ModelFigures:
     repository = None if subject.path is None else repository_of(subject.path)
     entry = None if repository is None else entry_of(repository)
     counted = summarize(config, batch=1)
@@ -210,6 +265,7 @@ def _figures_of(subject: Subject, config: MixerConfig) -> ModelFigures:
         multiply_accumulates=counted.multiply_accumulates,
         image_size=config.image_size,
         classes=config.num_classes,
+        threads=threads,
         precisions=(),
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from mixer_gui.bench.machine import machine_line
-from mixer_gui.records.benchmarks import Benchmark, ModelFigures, PrecisionFigures
+from mixer_gui.bench.machine import busy_line, machine_line
+from mixer_gui.records.benchmarks import Benchmark, Failure, ModelFigures, PrecisionFigures
 
 WIDTH = 120  # at least: a narrower terminal breaks the lines, where the table would lose names and figures
 
@@ -25,32 +26,47 @@ HEADINGS = (
     "weights",
     "peak\nmemory",
 )
+COLUMNS = (
+    "GFLOP/s (two for each multiply-accumulate) and their share of the rate of large matrix products, in as many "
+    "threads, are those of the best batch. Peak memory: weights and passes; in half precision with the weights in "
+    "fp32, which the program keeps beside it. Top-1 is ImageNet's, as published."
+)
 
 
 def print_table(found: Benchmark) -> None:
-    """One row for each model and precision, then what the columns mean."""
+    """One row for each model and precision, or for what could not be measured; then what the columns mean."""
     console = Console()
     console = Console(width=max(console.width, WIDTH))
     table = Table(*HEADINGS[:1], box=None, pad_edge=False, header_style="bold")
     for heading in HEADINGS[1:]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for model in found.models:
-        for figures in model.precisions:
-            table.add_row(*_row(model, figures))
-    console.print(machine_line(found.machine), soft_wrap=True, markup=False, highlight=False)
+    for row in found.rows:
+        table.add_row(*(_failed_row(row) if isinstance(row, Failure) else _row(*row)))
+    for line in (machine_line(found.machine), busy_line(found.machine)):
+        if line:
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(table)
-    console.print(
-        "GFLOP/s (two for each multiply-accumulate) and their share of the rate of large matrix products are those of "
-        "the best batch. Top-1 is ImageNet's, as published.",
-        soft_wrap=True,
-        highlight=False,
-    )
+    for line in (_threads_line(found), COLUMNS) if found.measured else ():
+        if line:
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _threads_line(found: Benchmark) -> str:
+    names = dict.fromkeys(model.name for model, _ in found.measured if model.threads == 1 < found.machine.threads)
+    return f"In one thread, as the program runs small models: {', '.join(names)}." if names else ""
+
+
+def _failed_row(failure: Failure) -> tuple[str, ...]:
+    cells = [f"{failure.name}: {failure.error}", *("–" for _ in HEADINGS[1:])]
+    if failure.precision is not None:
+        cells[HEADINGS.index("in")] = failure.precision
+    return tuple(map(escape, cells))
 
 
 def _row(model: ModelFigures, figures: PrecisionFigures) -> tuple[str, ...]:
     best = figures.best
     return (
-        model.name.replace("[", "\\["),
+        escape(model.name),
         f"{model.parameters / 1e6:.1f}M",
         "–" if model.top1 is None else f"{model.top1:.1f} %",
         figures.precision,

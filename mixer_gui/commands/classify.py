@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,18 +33,22 @@ from mixer_gui.records import (
     PictureSource,
     PrecisionPreference,
     Priority,
+    Report,
 )
 from mixer_gui.results import Result, place, result_of, source_path
 from mixer_gui.settings import acceptances_path
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Executor
 
     from mixer_gui.engine.engine import Engine
 
 # Pictures for each decoder that are on their way to being printed: enough that the others have work while one is at a
 # large picture, which is the next to be printed. What waits is 150 KB each.
 AHEAD = 8
+
+# Batches, where passes take several pictures, that are on their way: one is decoded while the one before it runs.
+BATCHES_AHEAD = 2
 
 # Nobody looks at the frame here: the smaller, the less crosses between the processes.
 DISPLAY_EDGE = 1
@@ -99,23 +102,25 @@ def _results(
     from mixer_gui.engine.passes import side_by_side
 
     classify = _Classify(order, engine, ready.info)
+    batch_size = engine.batch_size(order.model, order.device)
+    ahead = max(AHEAD * len(decoders), BATCHES_AHEAD * batch_size)
     waiting = iter(sources)
     pending: deque[tuple[FileSource, _OnItsWay | None]] = deque()
-    with side_by_side(ready.device.kind, len(sources)) as passes:
+    with side_by_side(ready.device.kind, len(sources) if batch_size == 1 else 1) as threads:
+        passes = _Passes(threads, classify) if batch_size == 1 else _Batches(threads, classify)
         try:
             while True:
-                while len(pending) <= AHEAD * len(decoders) and (source := next(waiting, None)) is not None:
+                while len(pending) <= ahead and (source := next(waiting, None)) is not None:
                     if is_video(source.path):
                         pending.append((source, None))
                         continue
                     decoded = decoders.submit(DecodeJob(source, ready.info.preprocessing, display_edge=DISPLAY_EDGE))
-                    answer = passes.submit(classify.picture, source, decoded.result)
-                    pending.append((source, _OnItsWay(decoded, answer)))
+                    pending.append((source, _OnItsWay(decoded, passes.submit(source, decoded))))
                 if not pending:
                     return
                 source, picture = pending[0]
                 if picture is None:
-                    yield from classify.video(source)
+                    yield from classify.video(source, passes)
                 else:
                     yield classify.told(*picture.answer.result())
                 pending.popleft()
@@ -145,11 +150,32 @@ class _Classify:
         self._info = info
         self._ids = count(1)
 
-    def picture(self, source: PictureSource, decode: Callable[[], DecodedPicture]) -> _Answer:
-        """Called from several threads. Raises CancelledError where the picture is not decoded any more."""
-        from mixer_gui.model.mixer import Record
+    def batch(self, sources: Sequence[PictureSource], decoded: Sequence[Future[DecodedPicture]]) -> list[_Answer]:
+        """Called from several threads. Raises CancelledError where one of the pictures is not decoded any more."""
+        found = [_outcome(each) for each in decoded]
+        there = [
+            (source, each) for source, each in zip(sources, found, strict=True) if isinstance(each, DecodedPicture)
+        ]
+        results = iter(self._run([self._request(source) for source, _ in there], [each for _, each in there]))
+        return [
+            self._answer(source, next(results) if isinstance(each, DecodedPicture) else each)
+            for source, each in zip(sources, found, strict=True)
+        ]
 
-        request = ClassifyRequest(
+    def batch_size(self) -> int:
+        """How many a pass takes by now: fewer where a GPU's memory did not suffice."""
+        return self._engine.batch_size(self._order.model, self._order.device)
+
+    def _run(
+        self, requests: Sequence[ClassifyRequest], decoded: Sequence[DecodedPicture]
+    ) -> Sequence[Report | Exception]:
+        try:
+            return self._engine.classify_batch(requests, decoded) if requests else ()
+        except Exception as error:
+            return [error] * len(requests)
+
+    def _request(self, source: PictureSource) -> ClassifyRequest:
+        return ClassifyRequest(
             id=next(self._ids),
             view="classify",
             priority=Priority.FOLDER,
@@ -159,13 +185,11 @@ class _Classify:
             precision=self._order.precision,
             top_k=self._order.top_k,
         )
-        try:
-            report = self._engine.classify(request, decode(), Record.MAPS)
-        except CancelledError:
-            raise
-        except Exception as error:
-            return _Answer(self._failure(source, error))
-        return _Answer(result_of(report, request.top_k, reveal=self._order.reveal), report.notices)
+
+    def _answer(self, source: PictureSource, result: Report | Exception) -> _Answer:
+        if isinstance(result, Exception):
+            return _Answer(self._failure(source, result))
+        return _Answer(result_of(result, self._order.top_k, reveal=self._order.reveal), result.notices)
 
     def told(self, result: Result, notices: tuple[str, ...]) -> Result:
         """The result, after what there is to say of it."""
@@ -174,13 +198,13 @@ class _Classify:
                 say(f"{place(result)}: {notice}")
         return result
 
-    def video(self, source: FileSource) -> Iterator[Result]:
+    def video(self, source: FileSource, passes: _Passes | _Batches) -> Iterator[Result]:
         """Each frame by itself, nothing averaged; then, where the video broke off, an error without a time."""
         frames = sampled(source.path, self._order.every_s, self._info.preprocessing, Framing())
         with closing(frames):
             try:
                 for moment, decoded in frames:
-                    yield self.told(*self.picture(moment, partial(_given, decoded)))
+                    yield self.told(*passes.run(moment, decoded))
             except Exception as error:
                 yield self._failure(source, error)
 
@@ -194,8 +218,85 @@ class _Classify:
         return Result(path, self._info.name, self._info.revision, error=sentence, time_s=time_s)
 
 
-def _given(decoded: DecodedPicture) -> DecodedPicture:
-    return decoded
+class _Passes:
+    """Each picture by itself, in the next thread that is free."""
+
+    def __init__(self, threads: Executor, classify: _Classify) -> None:
+        self._threads = threads
+        self._classify = classify
+
+    def submit(self, source: PictureSource, decoded: Future[DecodedPicture]) -> Future[_Answer]:
+        return self._threads.submit(self._run, source, decoded)
+
+    def run(self, source: PictureSource, decoded: DecodedPicture) -> _Answer:
+        """One that is decoded, in the thread that asks."""
+        return self._run(source, _done(decoded))
+
+    def _run(self, source: PictureSource, decoded: Future[DecodedPicture]) -> _Answer:
+        return self._classify.batch([source], [decoded])[0]
+
+
+class _Waiting(NamedTuple):
+    source: PictureSource
+    decoded: Future[DecodedPicture]
+    answer: Future[_Answer]
+
+
+class _Batches:
+    """In one thread, the only one at the engine: the next picture, and with it those behind it that are decoded."""
+
+    def __init__(self, thread: Executor, classify: _Classify) -> None:
+        self._thread = thread
+        self._classify = classify
+        self._line: deque[_Waiting] = deque()
+
+    def submit(self, source: PictureSource, decoded: Future[DecodedPicture]) -> Future[_Answer]:
+        picture = _Waiting(source, decoded, Future())
+        self._line.append(picture)
+        self._thread.submit(self._run)
+        return picture.answer
+
+    def run(self, source: PictureSource, decoded: DecodedPicture) -> _Answer:
+        """One that is decoded, behind those that wait."""
+        return self.submit(source, _done(decoded)).result()
+
+    def _run(self) -> None:
+        """Called once for each picture; where that went along with an earlier one, there may be nothing to do."""
+        if not self._line:
+            return
+        taken = [self._line.popleft()]
+        with suppress(Exception):  # whatever came of it, it has come
+            taken[0].decoded.result()
+        most = self._classify.batch_size()
+        while self._line and len(taken) < most and self._line[0].decoded.done():
+            taken.append(self._line.popleft())
+        for picture in taken:
+            if picture.decoded.cancelled():
+                picture.answer.cancel()
+        batch = [each for each in taken if each.answer.set_running_or_notify_cancel()]
+        try:
+            answers = self._classify.batch([each.source for each in batch], [each.decoded for each in batch])
+        except BaseException as error:
+            for picture in batch:
+                picture.answer.set_exception(error)
+            raise
+        for picture, answer in zip(batch, answers, strict=True):
+            picture.answer.set_result(answer)
+
+
+def _done(decoded: DecodedPicture) -> Future[DecodedPicture]:
+    future: Future[DecodedPicture] = Future()
+    future.set_result(decoded)
+    return future
+
+
+def _outcome(decoded: Future[DecodedPicture]) -> DecodedPicture | Exception:
+    try:
+        return decoded.result()
+    except CancelledError:
+        raise
+    except Exception as error:
+        return error
 
 
 def _print_all(order: Order, results: Iterator[Result], sources: list[FileSource]) -> int:

@@ -1,6 +1,7 @@
 """One checkpoint on one device: pixels in, reports out. Owned by the engine thread; knows no queue."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor
 
 from mixer_gui.engine.detail import Detail, read_only
-from mixer_gui.engine.device import choose_device
+from mixer_gui.engine.device import choose_device, threads_for
+from mixer_gui.engine.device_frames import uploaded
+from mixer_gui.engine.frames import as_decoded, cut_out
 from mixer_gui.engine.graphs import Graphs
 from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.explain.evidence import evidence, expected_evidence, read_out
@@ -27,6 +30,7 @@ from mixer_gui.records import (
     FrameRequest,
     FrameSource,
     MixerGuiError,
+    NetworkInput,
     Precision,
     Prediction,
     Priority,
@@ -59,7 +63,7 @@ class Classifier:
         self, checkpoint: Checkpoint, preference: DevicePreference, precision: Precision = Precision.FP32
     ) -> None:
         self.info: CheckpointInfo = checkpoint.info
-        self.device, device_info = choose_device(preference)
+        self.device, device_info = choose_device(preference, threads=threads_for(self.info))
         self.device_info = replace(device_info, precision=precision)
         self.model = in_precision(checkpoint.model.to(self.device), precision)
         self._graphs = Graphs(self.model) if self.device.type == "cuda" else None
@@ -103,7 +107,7 @@ class Classifier:
         one go along, in fp32: a job that has begun goes on with them.
         """
         self._gave_way, self._graphs = True, None
-        self.device, info = choose_device(DevicePreference.CPU)
+        self.device, info = choose_device(DevicePreference.CPU, threads=threads_for(self.info))
         self.device_info = replace(info, reason="Runs on the CPU: the GPU had too little memory.")
         halves = list(self._halves.values())
         self._halves.clear()
@@ -116,8 +120,8 @@ class Classifier:
             half._mean, half._std = self._mean, self._std
 
     @torch.inference_mode()
-    def forward(self, pixels: "NDArray[np.uint8]", record: Record) -> tuple[Tensor, Recording]:
-        """uint8 (B, H, W, 3) -> logits (B, classes) and the recording, both on the device.
+    def forward(self, pixels: "NDArray[np.uint8] | Tensor", record: Record) -> tuple[Tensor, Recording]:
+        """uint8 (B, H, W, 3), on the device if a tensor -> logits (B, classes) and the recording, both on the device.
 
         Normalises as torchvision does: to 0…1, then mean and std per channel.
         """
@@ -125,23 +129,16 @@ class Classifier:
         logits, recording = run(self.normalised(pixels), record)
         return logits, recording
 
-    def normalised(self, pixels: "NDArray[np.uint8]") -> Tensor:
+    def normalised(self, pixels: "NDArray[np.uint8] | Tensor") -> Tensor:
         """uint8 (B, H, W, 3) -> what the network takes, (B, 3, H, W) on the device; the mean colour is 0."""
-        # torch has no read-only tensors and warns of read-only arrays; the copy also is what is uploaded. From pinned
-        # memory that goes on while this thread queues the kernels.
-        host = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        np.copyto(host.numpy(), pixels)
-        images = host.to(self.device, non_blocking=self.device.type == "cuda").permute(0, 3, 1, 2)
+        images = pixels if isinstance(pixels, Tensor) else uploaded(pixels, self.device)
+        images = images.permute(0, 3, 1, 2)
         return (((images.float() / 255.0) - self._mean) / self._std).contiguous()
 
     @torch.inference_mode()
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> tuple[Report, Detail]:
         """Run one picture and explain it; `record` is MAPS or FULL."""
-        if decoded.network_input is None:
-            raise ValueError("the picture was decoded without preprocessing")
-        pixels = edited(
-            decoded.network_input.pixels, self.info.grid, request.edits, mean_colour(self.info.preprocessing)
-        )
+        pixels = self._pixels(request, decoded)
         started = time.perf_counter()
         logits, recording = self._run(pixels, record, request.source.name)
         forwarded = time.perf_counter()
@@ -152,15 +149,51 @@ class Classifier:
         return report, Detail(recording, ranking.probabilities, logits, pixels, self)
 
     @torch.inference_mode()
+    def classify_batch(
+        self, requests: Sequence[ClassifyRequest], decoded: Sequence[DecodedPicture]
+    ) -> list[Report | MixerGuiError]:
+        """Run pictures in one pass with their maps, and explain each; one that fails gives its own error.
+
+        The time of the pass is shared among them.
+        """
+        results: dict[int, Report | MixerGuiError] = {}
+        inputs: dict[int, NDArray[np.uint8]] = {}
+        for place, (request, picture) in enumerate(zip(requests, decoded, strict=True)):
+            try:
+                inputs[place] = self._pixels(request, picture)
+            except MixerGuiError as error:
+                results[place] = error
+        if inputs:
+            started = time.perf_counter()
+            logits, recording = self.forward(np.stack(list(inputs.values())), Record.MAPS)
+            are_numbers = torch.isfinite(logits).all(-1).tolist()  # waits for the device
+            forward_s = (time.perf_counter() - started) / len(inputs)
+            for row, (place, is_numbers) in enumerate(zip(inputs, are_numbers, strict=True)):
+                request, began = requests[place], time.perf_counter()
+                if not is_numbers:
+                    results[place] = self._not_numbers(request.source.name)
+                    continue
+                ranking = self.rank(logits[row], request.top_k)
+                results[place] = self._report(request, decoded[place], ranking, _row(recording, row), forward_s, began)
+        return [results[place] for place in range(len(requests))]
+
+    @torch.inference_mode()
     def classify_frame(
-        self, request: FrameRequest, decoded: DecodedPicture, record: Record, average: RunningAverage
+        self, request: FrameRequest, record: Record, average: RunningAverage
     ) -> tuple[FrameReport, Detail]:
-        """Run one frame of a moving picture; its report is ranked by itself, its predictions by the average."""
-        if decoded.network_input is None:
-            raise ValueError("the frame was not prepared for the network")
+        """Run one frame of a moving picture; its report is ranked by itself, its predictions by the average.
+
+        The detail has the frame's pixels where `record` is FULL. Preprocessing is timed as the processor's part of it:
+        a device that cuts frames itself does so by the way, and the forward pass, whose time ends with the logits,
+        waits for it.
+        """
+        began = time.perf_counter()
+        pixels, seen = cut_out(request.frame, self.info.preprocessing, request.framing, self.device)
         started = time.perf_counter()
-        logits, recording = self._run(decoded.network_input.pixels, record, request.name)
+        logits, recording = self._run(pixels, record, request.name)
         forwarded = time.perf_counter()
+        kept = _on_host(pixels if record == Record.FULL else pixels[:0])
+        decoded = as_decoded(request.frame, NetworkInput(kept, seen), (started - began) * 1e3)
         now = self.rank(logits, request.top_k)
         averaged = average.add(
             (request.model, request.frame.run), request.frame.time_s, now.probabilities, request.steady_s
@@ -181,9 +214,9 @@ class Classifier:
             timings_ms=Timings(decoded.decode_ms, decoded.preprocess_ms, (forwarded - started) * 1e3, elapsed_ms),
             report=report,
         )
-        return answer, Detail(recording, now.probabilities, logits, decoded.network_input.pixels, self)
+        return answer, Detail(recording, now.probabilities, logits, kept, self)
 
-    def _run(self, pixels: "NDArray[np.uint8]", record: Record, name: str) -> tuple[Tensor, Recording]:
+    def _run(self, pixels: "NDArray[np.uint8] | Tensor", record: Record, name: str) -> tuple[Tensor, Recording]:
         """One picture, uint8 (H, W, 3) -> its logits (classes,), which are there when this returns, and the recording.
 
         Raises NotNumbersError where they are not numbers.
@@ -191,12 +224,21 @@ class Classifier:
         logits, recording = self.forward(pixels[None], record)
         row = logits[0].cpu()  # waits for the device
         if not bool(torch.isfinite(row).all()):
-            what = f"{self.info.name} gave results that are not numbers for {name}"
-            precision = self.device_info.precision
-            if precision != Precision.FP32:
-                raise NotNumbersError(f"{what} in {precision}. Choose another precision.")
-            raise NotNumbersError(f"{what}. Its weights may be damaged: get the model again, or choose another.")
+            raise self._not_numbers(name)
         return logits[0], recording
+
+    def _not_numbers(self, name: str) -> NotNumbersError:
+        what = f"{self.info.name} gave results that are not numbers for {name}"
+        precision = self.device_info.precision
+        if precision != Precision.FP32:
+            return NotNumbersError(f"{what} in {precision}. Choose another precision.")
+        return NotNumbersError(f"{what}. Its weights may be damaged: get the model again, or choose another.")
+
+    def _pixels(self, request: ClassifyRequest, decoded: DecodedPicture) -> "NDArray[np.uint8]":
+        """What the network sees of a picture, uint8 (H, W, 3), edits made."""
+        if decoded.network_input is None:
+            raise ValueError("the picture was decoded without preprocessing")
+        return edited(decoded.network_input.pixels, self.info.grid, request.edits, mean_colour(self.info.preprocessing))
 
     def rank(self, logits: Tensor, count: int, probabilities: Tensor | None = None) -> Ranking:
         """The `count` most probable classes: by softmax with the checkpoint's temperature, or as given."""
@@ -268,6 +310,21 @@ class Classifier:
             notices=decoded.frame.remarks,
             edits=request.edits,
         )
+
+
+def _row(recording: Recording, row: int) -> Recording:
+    """Picture `row` of a batch that was recorded with MAPS, as a batch of one."""
+    update, token, features, final = (None if each is None else each[row : row + 1] for each in recording[:4])
+    return Recording(update, token, features, final)
+
+
+def _on_host(pixels: "NDArray[np.uint8] | Tensor") -> "NDArray[np.uint8]":
+    """The same as a read-only array."""
+    if not isinstance(pixels, Tensor):
+        return pixels
+    array: NDArray[np.uint8] = np.ascontiguousarray(pixels.cpu().numpy())
+    array.setflags(write=False)
+    return array
 
 
 def _of_frame(request: FrameRequest) -> ClassifyRequest:

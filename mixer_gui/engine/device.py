@@ -22,8 +22,8 @@ GPU_MEMORY_MESSAGES = (
 )
 
 
-def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInfo]:
-    """The device for `preference`; AUTO takes CUDA, then Apple's MPS, then the CPU.
+def choose_device(preference: DevicePreference, *, threads: int | None = None) -> tuple[torch.device, DeviceInfo]:
+    """The device for `preference`; AUTO takes CUDA, then Apple's MPS, then the CPU, with `threads` or all of torch's.
 
     Raises MixerGuiError where a device was asked for by name and is not there.
     """
@@ -44,14 +44,21 @@ def choose_device(preference: DevicePreference) -> tuple[torch.device, DeviceInf
             DevicePreference.MPS, "Apple GPU", Precision.FP32, "Runs on the Apple GPU."
         )
     why = "as chosen" if preference == DevicePreference.CPU else _cuda_absence()
-    return torch.device("cpu"), DeviceInfo(
-        DevicePreference.CPU, "CPU", Precision.FP32, f"Runs on the CPU with {torch.get_num_threads()} threads: {why}."
-    )
+    count = torch.get_num_threads() if threads is None else threads
+    said = f"Runs on the CPU with {count} thread{'s' if count != 1 else ''}: {why}."
+    return torch.device("cpu"), DeviceInfo(DevicePreference.CPU, "CPU", Precision.FP32, said)
 
 
 def is_small(info: CheckpointInfo) -> bool:
     """Whether a pass takes a few milliseconds on any processor."""
     return info.parameters * info.grid.count < SMALL_MODEL_MACS
+
+
+def threads_for(info: CheckpointInfo) -> int:
+    """How many threads of a CPU its passes take: where others decode, paint, or are other programs, one of so few
+    milliseconds would wait for its own threads, many times as long as it takes.
+    """
+    return 1 if is_small(info) else torch.get_num_threads()
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,9 +15,10 @@ from mixer_gui.engine.acceptance import Acceptances, Verdict, judged
 from mixer_gui.engine.answers.classes import answer_class
 from mixer_gui.engine.answers.mixing import answer_patch
 from mixer_gui.engine.answers.table import begin_answer, begin_job
+from mixer_gui.engine.batches import LARGEST, BatchSizes
 from mixer_gui.engine.classifier import Classifier, NotNumbersError
 from mixer_gui.engine.detail import Detail
-from mixer_gui.engine.device import choose_device, is_small, ran_out_of_gpu_memory, release_gpu_memory
+from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory, release_gpu_memory, threads_for
 from mixer_gui.engine.policy import choose_precision
 from mixer_gui.engine.steadying import RunningAverage
 from mixer_gui.engine.steps import AnswerSteps, JobSteps, ModelKey
@@ -72,13 +73,18 @@ class Engine:
         model_budget_bytes: int = MODEL_BUDGET_BYTES,
         detail_budget_bytes: int = DETAIL_BUDGET_BYTES,
         acceptances: Path | None = None,
+        largest_batches: Mapping[DevicePreference, int] = LARGEST,
     ) -> None:
-        """`acceptances`: the file that remembers which models may run in half precision here; None: none does."""
+        """`acceptances`: the file that remembers which models may run in half precision here; None: none does.
+
+        `largest_batches`: how many pictures a pass takes at most on each kind of device.
+        """
         self._model_budget_bytes = model_budget_bytes
         self._detail_budget_bytes = detail_budget_bytes
         self._classifiers: OrderedDict[ModelKey, Classifier] = OrderedDict()
         self._details: OrderedDict[int, Detail] = OrderedDict()
         self._averages: dict[str, RunningAverage] = {}  # of moving pictures, by view
+        self._batch_sizes = BatchSizes(largest_batches)
         self._acceptances = Acceptances(acceptances)
         self._verdicts: dict[ModelKey, Verdict] = {}  # of loaded models, as far as they are known
         self._trials: set[ModelKey] = set()  # models whose verdict is under way
@@ -138,23 +144,74 @@ class Engine:
         return self._try(key)
 
     def classify(self, request: ClassifyRequest, decoded: DecodedPicture, record: Record) -> Report:
-        """Run one picture on a loaded model; a GPU that runs out of memory gives way to the CPU, with a notice."""
-        (report, detail), why, notices = self._run_precisely(
-            request, lambda each: each.classify(request, decoded, record), is_studied=record == Record.FULL
-        )
+        """Run one picture on a loaded model; a GPU that runs out of memory gives way to the CPU, with a notice.
+
+        On a CPU several threads may call it at a time, below a FULL recording and once the model was prepared.
+        """
+        with _threads_of(self._use(request.model, request.device).info):
+            (report, detail), why, notices = self._run_precisely(
+                request, lambda each: each.classify(request, decoded, record), is_studied=record == Record.FULL
+            )
         if record == Record.FULL:
             self._keep(request.id, detail)
         return replace(report, device=_because(report.device, why), notices=(*report.notices, *notices))
 
-    def classify_frame(self, request: FrameRequest, decoded: DecodedPicture) -> FrameReport:
+    def batch_size(self, model: ModelRef, device: DevicePreference) -> int:
+        """How many pictures of a loaded model `classify_batch` runs in one pass at most; 1 where that is fastest."""
+        return self._batch_sizes.of((model, device), self._classifiers[model, device].device_info.kind)
+
+    def classify_batch(
+        self, requests: Sequence[ClassifyRequest], decoded: Sequence[DecodedPicture]
+    ) -> list[Report | MixerGuiError]:
+        """Run pictures that nobody studies, of one loaded model, device and precision; a report or an error for each.
+
+        A GPU that has too little memory for so many takes half as many from then on; one that has too little for one
+        gives way to the CPU, as in `classify`.
+        """
+        model, results = (requests[0].model, requests[0].device), list[Report | MixerGuiError]()
+        while len(results) < len(requests):
+            part = slice(len(results), len(results) + self.batch_size(*model))
+            results += self._classify_together(requests[part], decoded[part])
+        return results
+
+    def _classify_together(
+        self, requests: Sequence[ClassifyRequest], decoded: Sequence[DecodedPicture]
+    ) -> list[Report | MixerGuiError]:
+        """In one pass; nothing where the GPU has too little memory for that, which is noted."""
+        first = requests[0]
+        if len(requests) == 1:
+            try:
+                return [self.classify(first, decoded[0], Record.MAPS)]
+            except MixerGuiError as error:
+                return [error]
+
+        def run(classifier: Classifier) -> list[Report | MixerGuiError]:
+            results = _attempt(classifier, lambda: classifier.classify_batch(requests, decoded)) or []
+            failed = next((each for each in results if isinstance(each, NotNumbersError)), None)
+            chosen_here = first.precision == PrecisionPreference.AUTO
+            if failed is not None and chosen_here and classifier.device_info.precision != Precision.FP32:
+                raise failed  # all of them once more, in fp32
+            return results
+
+        results, why, notices = self._run_precisely(first, run, is_studied=False)
+        if not results:
+            self._batch_sizes.note_too_large((first.model, first.device), len(requests))
+            release_gpu_memory()
+        for place, result in enumerate(results):
+            if isinstance(result, Report):
+                told = (*result.notices, *notices)
+                results[place], notices = replace(result, device=_because(result.device, why), notices=told), ()
+        return results
+
+    def classify_frame(self, request: FrameRequest) -> FrameReport:
         """Run one frame of a moving picture on a loaded model, and answer what is asked about it at once."""
         info = self._use(request.model, request.device).info
         asks = _may_ask(request, info)
         record = Record.NONE if not request.maps else Record.FULL if asks else Record.MAPS
         average = self._averages.setdefault(request.view, RunningAverage())
-        with _threads_for(info):
+        with _threads_of(info):
             (answer, detail), why, notices = self._run_precisely(
-                request, lambda each: each.classify_frame(request, decoded, record, average), is_studied=False
+                request, lambda each: each.classify_frame(request, record, average), is_studied=False
             )
         device = _because(answer.device, why)
         report = None if answer.report is None else replace(answer.report, device=device)
@@ -312,15 +369,15 @@ class Engine:
 
 
 @contextmanager
-def _threads_for(info: CheckpointInfo) -> Iterator[None]:
-    """One thread for a small model, while frames are decoded, fitted and painted beside it; else as many as always."""
-    before = torch.get_num_threads()
-    if is_small(info):
-        torch.set_num_threads(1)
+def _threads_of(info: CheckpointInfo) -> Iterator[None]:
+    """As many threads as its passes take."""
+    before, wanted = torch.get_num_threads(), threads_for(info)
+    if wanted != before:
+        torch.set_num_threads(wanted)
     try:
         yield
     finally:
-        if is_small(info):
+        if wanted != before:
             torch.set_num_threads(before)
 
 

@@ -2,6 +2,7 @@
 
 import heapq
 import threading
+from collections.abc import Callable
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -44,6 +45,16 @@ class Mailbox(Generic[Item]):
                 if ticket in self._items:
                     return self._remove(ticket)
             return None
+
+    def take_alike(self, *, priority: int, most: int, is_alike: Callable[[Item], bool]) -> list[Item]:
+        """Remove and return up to `most` items of a priority that are alike, in order of arrival.
+
+        `is_alike` is called with the mailbox's lock held.
+        """
+        with self._lock:
+            waiting = sorted(ticket for urgency, ticket in self._heap if urgency == priority and ticket in self._items)
+            alike = [ticket for ticket in waiting if is_alike(self._items[ticket][1])]
+            return [self._remove(ticket) for ticket in alike[:most]]  # their heap entries are skipped by `take`
 
     def discard(self, slot: str) -> Item | None:
         """Remove what waits in `slot` and return it."""

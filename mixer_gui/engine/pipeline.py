@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixer_gui.engine.batches import classified, taken_along
 from mixer_gui.engine.decoding import DecodeQueue
 from mixer_gui.engine.inspection import inspected
 from mixer_gui.engine.mailbox import Mailbox
@@ -37,6 +38,7 @@ from mixer_gui.records import (
     Priority,
     Progress,
     Question,
+    Report,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ if TYPE_CHECKING:
 
 FETCHES = 4  # addresses fetched at a time
 PICTURES_BEFORE_TRIM = 16
-STEPS_AHEAD = 16  # no more of a folder is decoded while so many wait for the engine
+STEPS_AHEAD = 16  # no more of a folder is decoded while so many wait for the engine; more where it takes batches
+BATCHES_AHEAD = 2
 MAX_FOUND = 500  # pictures that one drop adds
 
 log = logging.getLogger(__name__)
@@ -95,8 +98,9 @@ class Pipeline:
             preprocessing=lambda picture: self._preprocessing.get(picture.model),
             decoded=self._route,
             failed=self._fail,
-            is_enough=lambda: len(self._steps) >= STEPS_AHEAD,
+            is_enough=lambda: len(self._steps) >= self._steps_ahead,
         )
+        self._steps_ahead = STEPS_AHEAD  # of the model with the largest batches that was loaded
         self._queries = Queries(
             self._lock,
             self._steps,
@@ -168,7 +172,7 @@ class Pipeline:
     def find_sources(self, paths: tuple[Path, ...]) -> None:
         """List the pictures in files and folders; SourcesFound follows."""
         with contextlib.suppress(RuntimeError):  # it is closed
-            self._lister.submit(self._find_sources, paths)
+            self._lister.submit(lambda: self._send(collect(paths, most=MAX_FOUND, cancelled=self._closing.is_set)))
 
     def cancel(self, view: str) -> None:
         """Stop what is under way for a view; no frame, report or failure is published for it any more."""
@@ -219,7 +223,8 @@ class Pipeline:
                 case FrameRequest():
                     self._run_frame(step)
                 case Try():
-                    self._go_on_trying(step)
+                    if next(step.steps, StopIteration) is not StopIteration:
+                        self._put_trial(step)
                 case Inspect():
                     self._send(inspected(step.path))
                 case Forget():
@@ -248,7 +253,8 @@ class Pipeline:
             if model not in self._loading:  # an earlier step did it
                 return
         try:
-            ready = self._loaded_engine().load(*model, cancelled=self._closing.is_set)
+            engine = self._loaded_engine()
+            ready = engine.load(*model, cancelled=self._closing.is_set)
         except Exception as error:
             sentence = explained(error)
             with self._lock:
@@ -259,13 +265,14 @@ class Pipeline:
             for picture in waiting:
                 self._fail(picture, sentence)
             return
+        self._steps_ahead = max(self._steps_ahead, BATCHES_AHEAD * engine.batch_size(*model))
         with self._lock:
             self._loading.discard(model)
             self._preprocessing[model] = ready.info.preprocessing
             waiting = self._waiting.pop(model, [])
         self._send(ready)
         for picture in waiting:
-            self._decode(picture)
+            self._decodes.put(picture)
 
     def _run_picture(self, picture: Picture) -> None:
         if picture.decoded is None or not self._is_wanted(picture):
@@ -276,38 +283,52 @@ class Pipeline:
         notices: tuple[str, ...] = ()
         if engine.preprocessing(*picture.model) is None:  # evicted since it was decoded
             notices = engine.load(*picture.model, cancelled=self._closing.is_set).notices
-        keep = picture.again or picture.request.priority < Priority.FOLDER
+        if picture.priority >= Priority.FOLDER:
+            self._run_batch(picture, notices)
+            return
         self._pictures_run += 1
-        report = engine.classify(picture.request, picture.decoded, Record.FULL if keep else Record.MAPS)
+        report = engine.classify(picture.request, picture.decoded, Record.FULL)
         if picture.again:
             notices = (*notices, *report.notices[len(picture.decoded.frame.remarks) :])
             if notices:  # nobody sees this report, but that the model runs elsewhere now concerns the window
                 self._send(replace(engine.load(*picture.model), notices=notices))
             self._queries.picture_ran(picture.request.id, engine)
-            return
+        else:
+            self._answer_picture(picture, report, notices)
+
+    def _run_batch(self, first: Picture, notices: tuple[str, ...]) -> None:
+        """A picture of a folder, and with it, where a pass of several is worth it, what else waits of its kind."""
+        engine = self._loaded_engine()
+        along = taken_along(self._steps, first, engine.batch_size(*first.model) - 1)
+        self._decodes.feed()
+        pictures = [first, *filter(self._is_wanted, along)]
+        self._pictures_run += len(pictures)
+        for picture, result in zip(pictures, classified(engine, pictures), strict=True):
+            if isinstance(result, Exception):
+                self._fail(picture, result)
+            else:
+                self._answer_picture(picture, result, notices)
+                notices = ()
+        self._try_half_precision(first.request)
+
+    def _answer_picture(self, picture: Picture, report: Report, notices: tuple[str, ...]) -> None:
         with self._lock:
             is_wanted = self._wanted(picture)
             if is_wanted:
                 self._queries.requests.note_answered(picture.request.id)
         if is_wanted:
             self._send(replace(report, notices=(*notices, *report.notices)))
-        if not keep:
-            self._try_half_precision(picture.request)
 
     def _run_frame(self, request: FrameRequest) -> None:
-        from mixer_gui.engine.frames import decoded_frame
-
         engine, model = self._loaded_engine(), (request.model, request.device)
         notices: tuple[str, ...] = ()
-        preprocessing = engine.preprocessing(*model)
-        if preprocessing is None:  # it could not be loaded, or was evicted
+        if engine.preprocessing(*model) is None:  # it could not be loaded, or was evicted
             with self._lock:
                 error = self._load_errors.get(model)
             if error is not None:
                 raise error
-            ready = engine.load(*model, cancelled=self._closing.is_set)
-            preprocessing, notices = ready.info.preprocessing, ready.notices
-        report = engine.classify_frame(request, decoded_frame(request.frame, preprocessing, request.framing))
+            notices = engine.load(*model, cancelled=self._closing.is_set).notices
+        report = engine.classify_frame(request)
         self._answer_frame(request, replace(report, notices=(*notices, *report.notices)))
         self._try_half_precision(request)
 
@@ -318,11 +339,6 @@ class Pipeline:
             steps = self._loaded_engine().begin_trial(*model)
             if steps is not None:
                 self._put_trial(Try(model, steps))
-
-    def _go_on_trying(self, trial: Try) -> None:
-        is_over = next(trial.steps, StopIteration) is StopIteration
-        if not is_over:
-            self._put_trial(trial)
 
     def _put_trial(self, trial: Try) -> None:
         """Behind frames and the shown picture, but before the strip, which it is for."""
@@ -342,7 +358,7 @@ class Pipeline:
             with contextlib.suppress(RuntimeError):  # it is closed
                 self._fetcher.submit(self._fetch, picture, picture.request.source)
         else:
-            self._decode(picture)
+            self._decodes.put(picture)
 
     def _fetch(self, picture: Picture, source: AddressSource) -> None:
         def is_unwanted() -> bool:
@@ -357,15 +373,9 @@ class Pipeline:
             with self._lock:
                 if self._wanted(picture):
                     self._queries.requests.add(request)
-            self._decode(replace(picture, request=request))
+            self._decodes.put(replace(picture, request=request))
         except Exception as error:
             self._fail(picture, error)
-
-    def _find_sources(self, paths: tuple[Path, ...]) -> None:
-        self._send(collect(paths, most=MAX_FOUND, cancelled=self._closing.is_set))
-
-    def _decode(self, picture: Picture) -> None:
-        self._decodes.put(picture)
 
     def _route(self, picture: Picture, decoded: DecodedPicture) -> None:
         if not self._is_wanted(picture):
@@ -393,7 +403,7 @@ class Pipeline:
             if not loaded and error is None:
                 self._waiting.setdefault(picture.model, []).append(picture)
         if loaded:
-            self._decode(picture)
+            self._decodes.put(picture)
         elif error is not None:
             self._fail(picture, error)
 

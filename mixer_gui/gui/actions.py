@@ -17,7 +17,7 @@ NAME_LENGTH = 60  # characters of a file's name in a menu
 
 @dataclass(frozen=True, slots=True)
 class Actions:
-    """All commands; `recent` and `panels` are menus that the window fills."""
+    """All commands; `recent` and `panels` are menus that the window fills, `device` one that it adds to."""
 
     open_pictures: QAction
     recent: QMenu
@@ -49,11 +49,13 @@ class Actions:
     open_model_folder: QAction
     open_model_file: QAction
     embedded_model: QAction
+    device: QMenu
     devices: dict[DevicePreference, QAction]
     precisions: dict[PrecisionPreference, QAction]
     class_list: QAction
     benchmark: QAction
     help: QAction
+    show_log: QAction
     about: QAction
 
 
@@ -186,6 +188,7 @@ def build_actions(window: QMainWindow) -> Actions:
 
     help_ = bar.addMenu(tr("&Help"))
     help_on_view = action(help_, tr("&What the Views Show"), standard.HelpContents)
+    show_log = action(help_, tr("Show &Log…"))
     about = action(help_, tr("&About Mixer GUI"))
     return Actions(
         open_pictures=open_pictures,
@@ -218,10 +221,12 @@ def build_actions(window: QMainWindow) -> Actions:
         open_model_folder=open_model_folder,
         open_model_file=open_model_file,
         embedded_model=embedded_model,
+        device=device,
         devices={DevicePreference(key): made for key, made in devices.items()},
         precisions={PrecisionPreference(key): made for key, made in precisions.items()},
         class_list=class_list,
         benchmark=benchmark,
         help=help_on_view,
+        show_log=show_log,
         about=about,
     )

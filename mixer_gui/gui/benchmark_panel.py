@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -26,11 +26,14 @@ from mixer_gui.gui.benchmark_run import BenchmarkRun
 from mixer_gui.gui.labels import heading, plain_tip, set_words, words_label
 from mixer_gui.gui.model_items import Place
 from mixer_gui.records import Precision
+from mixer_gui.records.benchmarks import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mixer_gui.gui.library import Library
     from mixer_gui.gui.session import Session
-    from mixer_gui.records.benchmarks import Benchmark, ModelFigures, PrecisionFigures
+    from mixer_gui.records.benchmarks import Benchmark, Machine, ModelFigures, PrecisionFigures
 
 
 class BenchmarkPanel(QDialog):
@@ -46,18 +49,13 @@ class BenchmarkPanel(QDialog):
         self.run = BenchmarkRun(self)
         self.chart = BenchmarkChart()
         self.speed = QComboBox()
-        for text, precision, is_single in (
-            (self.tr("fp32, best batch"), Precision.FP32, False),
-            (self.tr("bf16, best batch"), Precision.BF16, False),
-            (self.tr("fp32, one picture at a time"), Precision.FP32, True),
-            (self.tr("bf16, one picture at a time"), Precision.BF16, True),
-        ):
-            self.speed.addItem(text, (precision.value, is_single))
+        self._offer_speeds((Precision.FP32,))
         self.speed.setToolTip(self.tr("Which images per second the chart shows"))
         speed_label = QLabel(self.tr("&Speed"))
         speed_label.setBuddy(self.speed)
         self.table = self._built_table()
         self.measured = words_label("muted")
+        self.busy = words_label("warning")
         self.trouble = words_label("warning")
         self.doing = words_label("muted")
         self.progress = QProgressBar()
@@ -90,6 +88,7 @@ class BenchmarkPanel(QDialog):
         layout.addWidget(self.chart, 3)
         layout.addWidget(self.table, 2)
         layout.addWidget(self.measured)
+        layout.addWidget(self.busy)
         layout.addWidget(self.trouble)
         layout.addWidget(self.progress)
         layout.addLayout(foot)
@@ -154,21 +153,36 @@ class BenchmarkPanel(QDialog):
         self.progress.setValue(0 if found is None else found.steps_done)
         set_words(self.trouble, self.trouble.text())
         self.doing.setText(self._doing_text(found, is_running))
+        if found is not None:
+            self._offer_speeds(found.precisions)
         self.chart.set_empty_message(self._empty_text())
         self.chart.show_points(self._points(), self._across())
         self.save.setEnabled(not self.chart.is_empty)
         self._fill_table()
         set_words(self.measured, "" if found is None else self._measured_text(found))
+        set_words(self.busy, "" if found is None else self._busy_text(found.machine))
+
+    def _offer_speeds(self, precisions: Sequence[Precision]) -> None:
+        """Those in which this device measures; what is chosen stays so."""
+        choices = [(precision.value, is_single) for is_single in (False, True) for precision in precisions]
+        if choices == [self.speed.itemData(index) for index in range(self.speed.count())]:
+            return
+        chosen = self.speed.currentData()
+        with QSignalBlocker(self.speed):
+            self.speed.clear()
+            for precision, is_single in choices:
+                text = self.tr("{0}, one picture at a time") if is_single else self.tr("{0}, best batch")
+                self.speed.addItem(text.format(precision), (precision, is_single))
+            self.speed.setCurrentIndex(choices.index(chosen) if chosen in choices else 0)
 
     def _points(self) -> list[Point]:
         precision, is_single = self.speed.currentData()
         points = []
-        for model in self.run.found.models if self.run.found is not None else ():
-            for figures in model.precisions:
-                if model.top1 is not None and figures.precision == precision:
-                    batch = figures.single if is_single else figures.best
-                    label = f"{model.name} · {model.parameters / 1e6:.0f}M"
-                    points.append(Point(label, batch.images_per_s, model.top1, model.parameters))
+        for model, figures in self.run.found.measured if self.run.found is not None else ():
+            if model.top1 is not None and figures.precision == precision:
+                batch = figures.single if is_single else figures.best
+                label = f"{model.name} · {model.parameters / 1e6:.0f}M"
+                points.append(Point(label, batch.images_per_s, model.top1, model.parameters))
         return points
 
     def _across(self) -> str:
@@ -195,10 +209,21 @@ class BenchmarkPanel(QDialog):
 
     def _measured_text(self, found: Benchmark) -> str:
         machine = found.machine
-        return self.tr(
+        said = self.tr(
             "Measured: forward passes with random pixels, median of {0} at batch 1 and fewer at larger ones, on {1} "
             "({2} cores, {3} threads, torch {4}). GFLOP/s and their share of large matrix products alone: best batch."
         ).format(found.rounds, machine.device, machine.cores, machine.threads, machine.torch)
+        alone = dict.fromkeys(model.name for model, _ in found.measured if model.threads == 1 < machine.threads)
+        if not alone:
+            return said
+        return said + " " + self.tr("In one thread, as the program runs small models: {0}.").format(", ".join(alone))
+
+    def _busy_text(self, machine: Machine) -> str:
+        if not machine.is_busy:
+            return ""
+        return self.tr(
+            "This computer was busy when the measurement began (load {0:.2f} on {1} cores): the figures are too low."
+        ).format(machine.load, machine.cores)
 
     def _built_table(self) -> QTreeWidget:
         table = QTreeWidget()
@@ -213,7 +238,10 @@ class BenchmarkPanel(QDialog):
             (self.tr("GFLOP/s"), self.tr("Two for each multiply-accumulate, at the best batch size")),
             (self.tr("Of peak"), self.tr("Share of what large matrix products alone reach")),
             (self.tr("Weights"), ""),
-            (self.tr("Memory"), self.tr("The most that weights and passes took")),
+            (
+                self.tr("Memory"),
+                self.tr("The most that weights and passes took; in half precision beside the weights in fp32"),
+            ),
         )
         table.setColumnCount(len(titles))
         table.setHeaderLabels([title for title, _ in titles])
@@ -235,17 +263,29 @@ class BenchmarkPanel(QDialog):
         return table
 
     def _fill_table(self) -> None:
-        models = () if self.run.found is None else self.run.found.models
-        rows = [(model, figures) for model in models for figures in model.precisions]
+        rows = [] if self.run.found is None else list(self.run.found.rows)
         if len(rows) < self.table.topLevelItemCount():
             self.table.clear()
-        for model, figures in rows[self.table.topLevelItemCount() :]:  # rows only come, and keep their figures
-            item = QTreeWidgetItem(_cells(model, figures))
-            for column in range(1, item.columnCount()):
-                item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            item.setToolTip(0, plain_tip(f"{model.name}\n{model.path or ''}"))
-            item.setToolTip(3, self.tr("95th percentile: {0:.1f} ms").format(figures.single.p95_ms))
-            self.table.addTopLevelItem(item)
+        for row in rows[self.table.topLevelItemCount() :]:  # rows only come, and keep their figures
+            if isinstance(row, Failure):
+                self._add_failure(row)
+            else:
+                self._add_figures(*row)
+
+    def _add_figures(self, model: ModelFigures, figures: PrecisionFigures) -> None:
+        item = QTreeWidgetItem(_cells(model, figures))
+        for column in range(1, item.columnCount()):
+            item.setTextAlignment(column, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        item.setToolTip(0, plain_tip(f"{model.name}\n{model.path or ''}"))
+        item.setToolTip(3, self.tr("95th percentile: {0:.1f} ms").format(figures.single.p95_ms))
+        self.table.addTopLevelItem(item)
+
+    def _add_failure(self, failure: Failure) -> None:
+        what = failure.name if failure.precision is None else f"{failure.name}, {failure.precision}"
+        item = QTreeWidgetItem([self.tr("{0}: {1}").format(what, failure.error)])
+        item.setToolTip(0, plain_tip(f"{what}\n{failure.path or ''}\n{failure.error}"))
+        self.table.addTopLevelItem(item)
+        item.setFirstColumnSpanned(True)
 
 
 def _cells(model: ModelFigures, figures: PrecisionFigures) -> list[str]:

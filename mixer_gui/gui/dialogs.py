@@ -1,8 +1,8 @@
-"""Small dialogs: what a bare checkpoint does not say, the list of what a model knows, and what this program is."""
+"""Small dialogs: what a bare checkpoint does not say, and the list of what a model knows."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QSortFilterProxyModel, QStringListModel, Qt
+from PySide6.QtCore import QSortFilterProxyModel, QStringListModel, Qt
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
@@ -11,12 +11,10 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QListView,
-    QMessageBox,
     QVBoxLayout,
     QWidget,
 )
 
-from mixer_gui import __version__
 from mixer_gui.records import Assumptions, CheckpointInfo, Gelu, Interpolation
 
 Triple = tuple[float, float, float]
@@ -141,16 +139,3 @@ class ClassListDialog(QDialog):
                 ).format(len(info.names.hidden))
             )
         return " ".join(sentences)
-
-
-def show_about(parent: QWidget) -> None:
-    QMessageBox.about(
-        parent,
-        QCoreApplication.translate("dialogs", "About Mixer GUI"),
-        QCoreApplication.translate(
-            "dialogs",
-            "<b>Mixer GUI {0}</b><p>See how an MLP-Mixer looks at your picture.</p><p>Pictures stay on this "
-            "machine. The only requests it makes are to addresses that you drop or paste, and to the Hugging Face Hub "
-            "when you look up or download a model there. No telemetry.</p>",
-        ).format(__version__),
-    )

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from mixer_gui.gui.actions import button_text
+from mixer_gui.gui.flavour_lines import FlavourLines
 from mixer_gui.gui.labels import plain_tip
 from mixer_gui.gui.library import Library
 from mixer_gui.gui.model_items import ModelItem, title_of
@@ -65,6 +66,7 @@ class ModelCommands(QObject):
             action.triggered.connect(lambda _checked, device=device: self._opener.use_device(device))
         for precision, action in actions.precisions.items():
             action.triggered.connect(lambda _checked, precision=precision: self._use_precision(precision))
+        FlavourLines(actions.device)
         self.button.addAction(actions.models)
         for action in (actions.embedded_model, actions.open_model_folder, actions.open_model_file):
             action.triggered.connect(lambda: self.complained.emit(""))  # what an earlier model said no longer holds

@@ -377,7 +377,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_about(self) -> None:
-        from mixer_gui.gui.dialogs import show_about
+        from mixer_gui.gui.about import show_about
 
         show_about(self)
 

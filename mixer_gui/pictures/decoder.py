@@ -27,6 +27,7 @@ from mixer_gui.pictures.limits import DEFAULT_LIMITS, Limits
 from mixer_gui.records import DecodedPicture, DecodeJob, MixerGuiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.process import BaseProcess
 
 # A start takes 0.3 s here; a laptop that scans each library it loads needs much more.
@@ -38,6 +39,8 @@ _CANCEL_GRACE_S = 0.2
 _CLOSE_GRACE_S = 0.3
 
 BESIDE_WINDOW = 10  # the window goes first
+
+SAFE_PATH = "PYTHONSAFEPATH"  # what Python goes by
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +230,7 @@ class Decoder:
         )
         try:
             process.start()
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, EOFError) as error:  # the last where the server of processes died
             ours.close()
             self._fail_first("The decoder could not be started", repr(error))
             return
@@ -365,15 +368,25 @@ def _start_server(niceness: int) -> None:
     def start() -> None:
         _block_interrupts()
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)  # this thread's, and so the server's
-        try:
-            forkserver.set_forkserver_preload(["mixer_gui.pictures.preloaded"])
-            forkserver.ensure_running()
-        except OSError as error:  # each picture will tell
-            log.warning("the server of processes could not be started: %s", error)
+        forkserver.set_forkserver_preload(["mixer_gui.pictures.preloaded"])
+        _run_safely(forkserver.ensure_running)
 
     thread = threading.Thread(target=start, name="decoder-server")
     thread.start()
     thread.join()
+
+
+def _run_safely(start: Callable[[], None]) -> None:
+    """Start a Python that imports nothing from the folder that the program happens to run in, such as Downloads."""
+    is_set = SAFE_PATH in os.environ
+    os.environ.setdefault(SAFE_PATH, "1")
+    try:
+        start()
+    except (OSError, RuntimeError) as error:  # each picture will tell
+        log.warning("the server of processes could not be started: %s", error)
+    finally:
+        if not is_set:
+            del os.environ[SAFE_PATH]
 
 
 def _block_interrupts() -> None:

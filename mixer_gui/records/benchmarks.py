@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from mixer_gui.records.models import Precision
+
+BUSY_LOAD = 0.5  # programs for each core
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,9 @@ class PrecisionFigures:
     """One model in one precision. `batches` begins with batch 1.
 
     `gemm_gflop_per_s` is what large matrix products alone reached in this precision, right before or right after.
-    `peak_bytes`: the most memory that weights and passes took together; None where the system does not say.
+    `weights_bytes`: of the network in this precision. `peak_bytes`: the most memory that weights and passes took
+    together, with the weights in fp32, which the program keeps beside half precision; None where the system does not
+    say.
     """
 
     precision: Precision
@@ -51,8 +56,21 @@ class PrecisionFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A model that could not be measured in a precision, or, where that is None, at all; `error` is for the user."""
+
+    name: str
+    path: str | None
+    precision: Precision | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
-    """A model. `path` is where it is on disk, None for random weights; `top1` as published, in percent."""
+    """A model. `path` is where it is on disk, None for random weights; `top1` as published, in percent.
+
+    `threads`: those of the processor that its passes took, and the products they are compared with; None on a GPU.
+    """
 
     name: str
     path: str | None
@@ -62,7 +80,8 @@ class ModelFigures:
     multiply_accumulates: int  # of one picture
     image_size: tuple[int, int]  # height, width
     classes: int
-    precisions: tuple[PrecisionFigures, ...]
+    threads: int | None
+    precisions: tuple[PrecisionFigures | Failure, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +97,23 @@ class Machine:
     torch: str
     load: float | None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether other programs took so much of it that figures are too low."""
+        return self.load is not None and self.load > BUSY_LOAD * self.cores
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """All figures so far: `models` of those that were asked for are finished; of the next, `doing` says what."""
+    """All figures so far: `models` of those that were asked for are finished; of the next, `doing` says what.
+
+    `precisions` are those that are measured on this device.
+    """
 
     machine: Machine
     rounds: int
-    models: tuple[ModelFigures, ...] = ()
+    precisions: tuple[Precision, ...]
+    models: tuple[ModelFigures | Failure, ...] = ()
     steps_done: int = 0  # a step is one model in one precision
     steps: int = 0
     doing: str = ""
@@ -94,14 +122,34 @@ class Benchmark:
     def is_complete(self) -> bool:
         return self.steps_done == self.steps
 
+    @property
+    def rows(self) -> Iterator[tuple[ModelFigures, PrecisionFigures] | Failure]:
+        """What a table shows, one model after the other: as the figures come, rows are added at the end."""
+        for model in self.models:
+            if isinstance(model, Failure):
+                yield model
+            else:
+                yield from (each if isinstance(each, Failure) else (model, each) for each in model.precisions)
+
+    @property
+    def measured(self) -> tuple[tuple[ModelFigures, PrecisionFigures], ...]:
+        return tuple(row for row in self.rows if not isinstance(row, Failure))
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        return tuple(row for row in self.rows if isinstance(row, Failure))
+
 
 def to_json(benchmark: Benchmark) -> str:
     """With what follows from the figures, for readers that do not want to compute it."""
     said = asdict(benchmark)
     for model, model_said in zip(benchmark.models, said["models"], strict=True):
+        if isinstance(model, Failure):
+            continue
         for figures, figures_said in zip(model.precisions, model_said["precisions"], strict=True):
-            figures_said["best_batch"] = figures.best.batch
-            figures_said["gemm_share"] = figures.gemm_share
+            if isinstance(figures, PrecisionFigures):
+                figures_said["best_batch"] = figures.best.batch
+                figures_said["gemm_share"] = figures.gemm_share
     return json.dumps(said, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
@@ -110,18 +158,23 @@ def from_json(text: str) -> Benchmark:
     try:
         said = json.loads(text)
         models = tuple(_model(each) for each in said.pop("models"))
-        return Benchmark(**{**said, "machine": Machine(**said["machine"]), "models": models})
+        precisions = tuple(map(Precision, said.pop("precisions")))
+        return Benchmark(**{**said, "machine": Machine(**said["machine"]), "models": models, "precisions": precisions})
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"these are not a benchmark's figures: {error!r}") from error
 
 
-def _model(said: dict[str, Any]) -> ModelFigures:
+def _model(said: dict[str, Any]) -> ModelFigures | Failure:
+    if "error" in said:
+        return _failure(said)
     precisions = tuple(_precision(each) for each in said.pop("precisions"))
     height, width = said.pop("image_size")
     return ModelFigures(**said, image_size=(height, width), precisions=precisions)
 
 
-def _precision(said: dict[str, Any]) -> PrecisionFigures:
+def _precision(said: dict[str, Any]) -> PrecisionFigures | Failure:
+    if "error" in said:
+        return _failure(said)
     batches = tuple(BatchFigures(**each) for each in said["batches"])
     return PrecisionFigures(
         precision=Precision(said["precision"]),
@@ -130,3 +183,8 @@ def _precision(said: dict[str, Any]) -> PrecisionFigures:
         weights_bytes=said["weights_bytes"],
         peak_bytes=said["peak_bytes"],
     )
+
+
+def _failure(said: dict[str, Any]) -> Failure:
+    precision = said.pop("precision")
+    return Failure(**said, precision=None if precision is None else Precision(precision))

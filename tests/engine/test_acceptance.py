@@ -181,11 +181,23 @@ class TestMemory:
         assert Acceptances(path).known(classifier(model)) is None
 
     def test_newer_verdict_takes_the_place_of_an_older_one(self, model: ModelRef, path: Path) -> None:
-        slow = Verdict(Precision.BF16, 1.0)
+        slow = Verdict(Precision.BF16, 0.5)
         for verdict in (GOOD, slow):
             Acceptances(path).remember(classifier(model), verdict)
         assert Acceptances(path).known(classifier(model)) == slow
         assert len(json.loads(path.read_text())) == 1
+
+    @pytest.mark.parametrize(
+        ("times_as_fast", "is_kept"), [(0.5, True), (0.7, True), (0.89, False), (1.2, False), (1.3, True)]
+    )
+    def test_trial_that_was_missed_narrowly_is_made_again_at_the_next_start(
+        self, model: ModelRef, path: Path, times_as_fast: float, is_kept: bool
+    ) -> None:
+        verdict = Verdict(Precision.BF16, times_as_fast)
+        acceptances = Acceptances(path)
+        acceptances.remember(classifier(model), verdict)
+        assert acceptances.known(classifier(model)) == verdict
+        assert Acceptances(path).known(classifier(model)) == (verdict if is_kept else None)
 
     def test_file_does_not_grow_for_ever(self, model: ModelRef, path: Path) -> None:
         Acceptances(path).remember(classifier(model), GOOD)

@@ -21,6 +21,11 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu_and_says_so() -> None:
     assert "no CUDA" in info.reason
 
 
+def test_threads_are_told_as_they_are() -> None:
+    assert "with 1 thread:" in choose_device(DevicePreference.CPU, threads=1)[1].reason
+    assert "with 3 threads:" in choose_device(DevicePreference.CPU, threads=3)[1].reason
+
+
 def test_cpu_is_given_to_who_asks_for_it() -> None:
     device, info = choose_device(DevicePreference.CPU)
     assert device == torch.device("cpu")

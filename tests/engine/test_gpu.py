@@ -26,6 +26,7 @@ from mixer_gui.records import (
     Precision,
     PrecisionPreference,
     Priority,
+    Report,
 )
 
 pytestmark = pytest.mark.gpu
@@ -183,6 +184,44 @@ def test_report_and_answers_equal_those_of_the_cpu(large: ModelRef) -> None:
     for records, name in pairs:
         ours, theirs = (torch.from_numpy(getattr(record, name).copy()) for record in records)
         assert difference(ours, theirs) <= 10 * LIMIT, name
+
+
+@pytest.mark.parametrize("precision", [PrecisionPreference.FP32, PrecisionPreference.FP16])
+def test_batch_of_64_says_what_each_picture_by_itself_says(large: ModelRef, precision: PrecisionPreference) -> None:
+    engine = Engine()
+    engine.load(large, CUDA)
+    assert engine.batch_size(large, CUDA) == 64
+    asked = [
+        replace(request(large, number, device=CUDA, priority=Priority.FOLDER), precision=precision)
+        for number in range(64)
+    ]
+    pictures = [decoded(number, (224, 224)) for number in range(64)]
+    limit = LIMIT if precision == PrecisionPreference.FP32 else 0.05
+    for ours, each, picture in zip(engine.classify_batch(asked, pictures), asked, pictures, strict=True):
+        assert isinstance(ours, Report)
+        theirs = engine.classify(each, picture, Record.MAPS)
+        assert (ours.id, ours.device, ours.notices) == (each.id, theirs.device, ())
+        one, other = ours.predictions[0], theirs.predictions[0]
+        assert one.probability == pytest.approx(other.probability, abs=limit)
+        if precision == PrecisionPreference.FP32:
+            assert one.index == other.index
+        for name in ("update", "relative_update", "centred_evidence"):
+            found, expected = (torch.from_numpy(getattr(report, name).copy()) for report in (ours, theirs))
+            if name != "centred_evidence" or one.index == other.index:
+                assert difference(found, expected) <= 10 * limit, name
+
+
+def test_batch_that_fills_the_gpu_is_halved_until_it_fits(large: ModelRef, allow_bytes: Callable[[int], None]) -> None:
+    engine = Engine()
+    engine.load(large, CUDA)
+    asked = [request(large, number, device=CUDA, priority=Priority.FOLDER) for number in range(64)]
+    pictures = [decoded(number, (224, 224)) for number in range(64)]
+    engine.classify(asked[0], pictures[0], Record.MAPS)  # its graph and the libraries' workspaces are there
+    allow_bytes(60 << 20)
+    results = engine.classify_batch(asked, pictures)
+    assert [each.id for each in results if isinstance(each, Report)] == list(range(64))
+    assert {each.device.kind for each in results if isinstance(each, Report)} == {CUDA}
+    assert 1 <= engine.batch_size(large, CUDA) < 64
 
 
 def test_model_too_large_for_the_gpu_is_loaded_on_the_cpu_with_a_notice(

@@ -80,6 +80,18 @@ def test_discarded_slot_gives_up_its_item_only() -> None:
     assert drained(mailbox) == ["yours"]
 
 
+def test_alike_items_of_a_priority_are_taken_in_order_and_the_others_stay() -> None:
+    mailbox: Mailbox[str] = Mailbox()
+    for item, priority in [("b1", 3), ("a1", 3), ("a2", 2), ("b2", 3), ("b3", 3), ("b4", 2)]:
+        mailbox.put(item, priority=priority, slot=item)
+    assert mailbox.take_alike(priority=3, most=2, is_alike=lambda item: item.startswith("b")) == ["b1", "b2"]
+    assert mailbox.put("b1", priority=3, slot="b1") is None  # its slot is free
+    assert mailbox.take_alike(priority=1, most=2, is_alike=lambda _: True) == []
+    assert mailbox.take_alike(priority=3, most=0, is_alike=lambda _: True) == []
+    assert len(mailbox) == 5
+    assert drained(mailbox) == ["a2", "b4", "a1", "b3", "b1"]
+
+
 def test_closed_mailbox_is_empty_and_takes_nothing_more() -> None:
     mailbox: Mailbox[str] = Mailbox()
     mailbox.put("early", priority=1, slot="a")
@@ -106,6 +118,11 @@ class NaiveMailbox:
     def take(self) -> int | None:
         return self.waiting.pop(self.waiting.index(min(self.waiting)))[3] if self.waiting else None
 
+    def take_alike(self, priority: int, most: int) -> list[int]:
+        alike = [entry for entry in self.waiting if entry[0] == priority and entry[3] % 2 == 0][:most]
+        self.waiting = [entry for entry in self.waiting if entry not in alike]
+        return [entry[3] for entry in alike]
+
     def discard(self, slot: str) -> int | None:
         for entry in self.waiting:
             if entry[2] == slot:
@@ -118,6 +135,7 @@ SLOTS = st.sampled_from(["a", "b", "c"])
 ACTIONS = st.one_of(
     st.tuples(st.just("put"), st.integers(0, 4), st.none() | SLOTS),
     st.tuples(st.just("take")),
+    st.tuples(st.just("take alike"), st.integers(0, 4), st.integers(0, 3)),
     st.tuples(st.just("discard"), SLOTS),
 )
 
@@ -133,6 +151,9 @@ def test_any_sequence_of_calls_gives_what_a_naive_list_gives(actions: list[tuple
                 theirs = naive.put(item, priority=priority, slot=slot)
             case "take", []:
                 ours, theirs = mailbox.take(), naive.take()
+            case "take alike", [int() as priority, int() as most]:
+                ours = mailbox.take_alike(priority=priority, most=most, is_alike=lambda item: item % 2 == 0)
+                theirs = naive.take_alike(priority, most)
             case "discard", [str() as slot]:
                 ours, theirs = mailbox.discard(slot), naive.discard(slot)
         assert ours == theirs

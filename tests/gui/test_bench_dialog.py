@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,8 @@ from mixer_gui.gui.benchmark_chart import BenchmarkChart, Point, log_ticks
 from mixer_gui.gui.benchmark_run import own_arguments
 from mixer_gui.gui.rendering import to_svg, widget_drawing
 from mixer_gui.hub.catalogue import RECOMMENDED
-from mixer_gui.records import Precision
+from mixer_gui.records import DevicePreference, Precision
+from mixer_gui.records.benchmarks import Benchmark, Failure, Machine
 from mixer_gui.settings import Settings, Theme
 from tests.gui.conftest import TIMEOUT_MS
 
@@ -123,6 +125,72 @@ def test_model_that_is_gone_is_told(start: Start, qtbot: QtBot, tmp_path: Path) 
     qtbot.waitUntil(lambda: not panel.run.is_running, timeout=TIMEOUT_MS)
     assert "gone" in panel.trouble.text()
     assert "mixer-gui:" not in panel.trouble.text()
+
+
+def test_broken_model_has_a_row_and_the_others_are_measured(start: Start, qtbot: QtBot, tmp_path: Path) -> None:
+    application = start()
+    panel = opened(application, qtbot)
+    paths = [write_hub_folder(random_mixer(tiny_config()), tmp_path / name) for name in ("broken", "tiny")]
+    (paths[0] / "model.safetensors").write_bytes(b"nothing")
+    panel.run.start(paths, DevicePreference.CPU)
+    qtbot.waitUntil(lambda: not panel.run.is_running, timeout=MEASURED_MS)
+    assert panel.trouble.text() == ""
+    first, single, half = (panel.table.topLevelItem(row) for row in range(panel.table.topLevelItemCount()))
+    assert first.text(0).startswith("broken: “model.safetensors” is incomplete")
+    assert first.isFirstColumnSpanned()
+    assert str(paths[0]) in first.toolTip(0)
+    assert [(each.text(0), each.text(2)) for each in (single, half)] == [("tiny", "fp32"), ("tiny", "bf16")]
+    assert not single.isFirstColumnSpanned()
+
+    found = panel.run.found
+    assert found is not None
+    threads = "In one thread, as the program runs small models: tiny."
+    assert (threads in panel.measured.text()) == (found.machine.threads > 1)
+
+    model = found.models[-1]
+    failure = Failure(name="tiny", path=None, precision=Precision.BF16, error="It cannot run here.")
+    panel.run.found = replace(found, models=(replace(model, precisions=(model.precisions[0], failure)),))
+    panel.run.changed.emit()
+    assert [panel.table.topLevelItem(row).text(0) for row in range(panel.table.topLevelItemCount())] == [
+        "tiny",
+        "tiny, bf16: It cannot run here.",
+    ]
+
+
+def test_busy_computer_is_told(start: Start, qtbot: QtBot) -> None:
+    panel = opened(start(), qtbot)
+    panel.run.found = figures_of_nothing(load=4.01)
+    panel.run.changed.emit()
+    assert panel.busy.isVisible()
+    assert "load 4.01 on 8 cores" in panel.busy.text()
+    for load in (3.99, None):
+        panel.run.found = figures_of_nothing(load=load)
+        panel.run.changed.emit()
+        assert not panel.busy.isVisible()
+
+
+def test_chart_offers_the_precisions_of_the_device(start: Start, qtbot: QtBot) -> None:
+    panel = opened(start(), qtbot)
+    assert [panel.speed.itemText(index) for index in range(panel.speed.count())] == [
+        "fp32, best batch",
+        "fp32, one picture at a time",
+    ]
+    panel.speed.setCurrentIndex(1)
+    panel.run.found = figures_of_nothing(precisions=(Precision.FP32, Precision.FP16, Precision.BF16))
+    panel.run.changed.emit()
+    texts = [panel.speed.itemText(index) for index in range(panel.speed.count())]
+    assert texts[:3] == ["fp32, best batch", "fp16, best batch", "bf16, best batch"]
+    assert texts[4] == "fp16, one picture at a time"
+    assert panel.speed.currentText() == "fp32, one picture at a time"
+
+
+def figures_of_nothing(
+    *, load: float | None = None, precisions: tuple[Precision, ...] = (Precision.FP32, Precision.BF16)
+) -> Benchmark:
+    machine = Machine(
+        device="GPU", processor="CPU", cores=8, threads=8, system="Linux", python="3.11", torch="2.13", load=load
+    )
+    return Benchmark(machine=machine, rounds=20, precisions=precisions)
 
 
 def test_closing_the_window_ends_a_measurement(start: Start, qtbot: QtBot) -> None:

@@ -284,13 +284,6 @@ def test_buttons_of_commands_that_make_no_sense_are_disabled(start: Start) -> No
     assert not window.actions_.undo.isEnabled()
 
 
-def test_error_that_nobody_foresaw_is_shown(start: Start, capsys: pytest.CaptureFixture[str], qtbot: QtBot) -> None:
-    application = start()
-    application.tell_unforeseen(ValueError, ValueError("a bug"), None)
-    assert "a bug" in application.window._message.toolTip()
-    assert "a bug" in capsys.readouterr().err
-
-
 def test_engine_that_cannot_start_is_told(start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_pipeline: object) -> None:
         raise ImportError("no module named torch")

@@ -1,6 +1,9 @@
 """The products of a forward pass against the same in float64, on whichever way they take here."""
 
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -73,6 +76,31 @@ def test_the_network_gives_the_same_with_and_without_gradients() -> None:
     assert theirs.update_norm is not None
     assert ours.update_norm is not None
     assert difference(ours.update_norm, theirs.update_norm.double()) <= 2e-6
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="oneDNN is used on x86 only")
+def test_processor_without_wide_vectors_computes_in_bf16_all_the_same() -> None:
+    """In a process in which oneDNN takes it for one: bf16 is refused by its operators there, fp32 is not."""
+    code = (
+        "import torch\n"
+        "from mixer_gui.model import products\n"
+        "rows, weight = torch.linspace(-1, 1, 48).view(4, 12), torch.linspace(-1, 1, 84).view(7, 12)\n"
+        "wanted = rows @ weight.mT\n"
+        "with torch.inference_mode():\n"
+        "    for dtype in (torch.float32, torch.bfloat16):\n"
+        "        laid_out = products.packed(weight.to(dtype), 4)\n"
+        "        found = products.linear(rows.to(dtype), laid_out, None).float()\n"
+        "        mixed = products.mix(weight.to(dtype), None, rows.mT[None].to(dtype))[0].float()\n"
+        "        errors = [float((each - wanted).abs().max()) for each in (found, mixed.mT)]\n"
+        "        print(products._onednn_works(dtype), *errors)\n"
+    )
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    assert run.returncode == 0, run.stderr
+    (works, *whole), (_, *half) = (line.split() for line in run.stdout.splitlines())
+    assert works == "True"
+    assert max(map(float, whole)) < 1e-5
+    assert max(map(float, half)) < 0.05
 
 
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="oneDNN is used on x86 only")

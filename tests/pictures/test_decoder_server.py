@@ -16,9 +16,10 @@ from PIL import Image
 
 from mixer_gui.pictures.decoder import BESIDE_WINDOW, Decoder
 from mixer_gui.pictures.decoder_pool import DecoderPool
-from mixer_gui.records import BytesSource, DecodeJob
+from mixer_gui.records import BytesSource, DecodeJob, MixerGuiError
 
 WAIT_S = 30
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each decoder is started by itself")
 
@@ -76,6 +77,53 @@ def test_a_server_that_was_killed_is_replaced() -> None:
         assert parent_of(worker_of(second)) not in (server, os.getpid())
     finally:
         second.close()
+
+
+def test_pictures_that_wait_outlive_the_server() -> None:
+    """Killed with its decoder, in the middle: what was begun may fail, all others are decoded."""
+    decoder = Decoder()
+    try:
+        worker = worker_of(decoder)
+        server = parent_of(worker)
+        futures = [decoder.submit(job()) for _ in range(20)]
+        os.kill(server, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+        ends = [future.exception(WAIT_S) for future in futures]
+        assert all(end is None or isinstance(end, MixerGuiError) for end in ends)
+        assert ends.count(None) >= 17
+        assert parent_of(worker_of(decoder)) not in (server, os.getpid())
+    finally:
+        decoder.close()
+
+
+def test_nothing_is_imported_from_the_folder_that_the_program_runs_in(tmp_path: Path) -> None:
+    """Modules of these names there would be run, each of which writes a file."""
+    trap, program = tmp_path / "downloads", tmp_path / "program" / "program.py"
+    for folder in (trap, program.parent):
+        folder.mkdir()
+    for name in ("numpy", "PIL", "multiprocessing", "mixer_gui", "threading"):
+        (trap / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\n")
+    program.write_text(
+        "import sys\n"
+        f"sys.path.append({str(ROOT)!r})\n"
+        "from mixer_gui.pictures.decoder import Decoder\n"
+        "from mixer_gui.records import BytesSource, DecodeJob\n"
+        "if __name__ == '__main__':\n"
+        "    decoder = Decoder()\n"
+        "    picture = BytesSource('a.png', sys.stdin.buffer.read())\n"
+        "    print(decoder.submit(DecodeJob(picture, None)).result(30).frame.width)\n"
+        "    decoder.close()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, str(program)],
+        input=encoded(Image.new("RGB", (2, 2)), "PNG"),
+        capture_output=True,
+        timeout=60,
+        check=True,
+        cwd=trap,
+    )
+    assert int(run.stdout) == 2
+    assert not (tmp_path / "run").exists()
 
 
 def test_decoders_are_as_nice_as_they_were_asked_to_be() -> None:
