@@ -113,7 +113,16 @@ def has_display() -> bool:
 
 
 def fill_missing_streams() -> None:
-    """Standard output and error are None in a windowed executable, and many a library writes to them unasked."""
+    """Standard output and error are None in a windowed executable, and many a library writes to them unasked.
+
+    On POSIX, the next files that are opened have the numbers of those that are closed: what Qt prints would go into its
+    connection to the display.
+    """
+    for number in range(3) if os.name == "posix" else ():
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - the process's own, to its end
     if sys.stderr is None:

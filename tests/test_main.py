@@ -229,3 +229,20 @@ def _catches(pid: int, number: signal.Signals) -> bool:
         pytest.skip("signal handlers of a process are read from /proc")
     caught = int(re.search(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE).group(1), 16)
     return all(caught >> (each - 1) & 1 for each in (number, signal.SIGTERM))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere files have no such numbers")
+def test_closed_streams_are_filled_before_anything_else_takes_their_numbers(tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "from mixer_gui.__main__ import fill_missing_streams\n"
+        "fill_missing_streams()\n"
+        f"told = os.open({str(tmp_path / 'told')!r}, os.O_CREAT | os.O_WRONLY)\n"
+        "os.write(2, b'lost')\n"
+        "os.write(told, ' '.join(os.readlink(f'/dev/fd/{n}') for n in range(3)).encode() + b' %d' % told)\n"
+    )
+    closed = subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code], check=False)
+    assert closed.returncode == 0
+    *streams, told = (tmp_path / "told").read_text().split()
+    assert streams == [os.devnull] * 3
+    assert int(told) > 2

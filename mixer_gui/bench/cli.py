@@ -92,7 +92,7 @@ def start(
     from mixer_gui.bench.material import pictures
     from mixer_gui.bench.window import measure
 
-    _describe_machine()
+    _begin()
     with tempfile.TemporaryDirectory() as folder:
         picture = pictures(Path(folder), names=("photo-0.jpg",))
         all_figures = [measure(picture) for _ in range(rounds + 1)][1:]
@@ -120,7 +120,7 @@ def window(
     from mixer_gui.bench.material import PICTURES, pictures, random_checkpoint
     from mixer_gui.bench.window import measure
 
-    _describe_machine()
+    _begin()
     with tempfile.TemporaryDirectory() as folder:
         files = pictures(Path(folder), names=PICTURES)
         for variant in variants:
@@ -143,7 +143,7 @@ def download(
     from mixer_gui.bench.material import pictures
     from mixer_gui.bench.window import measure
 
-    _describe_machine()
+    _begin()
     with tempfile.TemporaryDirectory() as folder:
         files = pictures(Path(folder), names=("photo-0.jpg", "photo-1.jpg"))
         for number in range(1, rounds + 1):
@@ -173,7 +173,7 @@ def live(
     from mixer_gui.bench.material import random_checkpoint
     from mixer_gui.resources import default_model
 
-    _describe_machine()
+    _begin()
     with tempfile.TemporaryDirectory() as folder:
         path = model if variant is None else random_checkpoint(variant, Path(folder))
         bare_ms, paced_ms = bare_forward_ms(default_model().path if path is None else path)
@@ -207,7 +207,7 @@ def microscope(
     from mixer_gui.bench.material import pictures, random_checkpoint
     from mixer_gui.bench.microscope import measure
 
-    _describe_machine()
+    _begin()
     with tempfile.TemporaryDirectory() as folder:
         model = random_checkpoint(variant, Path(folder))
         figures = measure(pictures(Path(folder), names=("photo-0.jpg",))[0], model=model)
@@ -266,6 +266,14 @@ def _write(text: str, path: Path) -> None:
         partial.replace(path)
     except OSError as error:
         raise MixerGuiError(f"“{path}” could not be written: {error.strerror or error}.", str(error)) from error
+
+
+def _begin() -> None:
+    """Of a measurement of the program itself, which starts it in processes of its own: say what machine this is."""
+    if getattr(sys, "frozen", False):
+        typer.echo("mixer-gui: This measures the program as it runs from source; here “bench models” works.", err=True)
+        raise typer.Exit(1)
+    _describe_machine()
 
 
 def _describe_machine() -> None:
