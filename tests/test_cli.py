@@ -59,6 +59,34 @@ def mixer_gui(*arguments: object, **environment: str) -> subprocess.CompletedPro
     )
 
 
+def finished_before_ctrl_c(arguments: Sequence[str], **environment: str) -> list[dict[str, Any]]:
+    """The results of a command with `--json` or `--jsonl` that is interrupted after its first three lines.
+
+    It has to end with 130 and without a word. A group of its own: a terminal sends Ctrl-C to the decoders as well.
+    """
+    running = subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=os.environ | ENVIRONMENT | environment,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    with running.stdout, running.stderr:
+        begin = [running.stdout.readline() for _ in range(3)]
+        os.killpg(running.pid, signal.SIGINT)
+        output = "".join(begin) + running.stdout.read()
+        errors = running.stderr.read()
+    assert running.wait(timeout=60) == 130
+    assert errors == ""
+    finished: list[dict[str, Any]] = (
+        json.loads(output) if "--json" in arguments else [json.loads(line) for line in output.splitlines()]
+    )
+    return finished
+
+
 def names(objects: Sequence[dict[str, Any]]) -> list[str]:
     return [Path(each["path"]).name for each in objects]
 
@@ -301,25 +329,7 @@ def test_device_that_is_not_there_is_told_in_a_sentence(photographs: Path) -> No
 def test_ctrl_c_exits_130_and_keeps_what_was_finished(form: str, photographs: Path, tmp_path: Path) -> None:
     for index in range(2000):
         (tmp_path / f"{index}.png").symlink_to(photographs / "coffee.png")
-    # A group of its own: a terminal sends Ctrl-C to the decoder's process as well.
-    running = subprocess.Popen(
-        command("classify", tmp_path, form),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "2"},
-        start_new_session=True,
-    )
-    assert running.stdout is not None
-    assert running.stderr is not None
-    with running.stdout, running.stderr:
-        begin = [running.stdout.readline() for _ in range(3)]
-        os.killpg(running.pid, signal.SIGINT)
-        output = "".join(begin) + running.stdout.read()
-        errors = running.stderr.read()
-    assert running.wait(timeout=60) == 130
-    assert errors == ""
-    finished = json.loads(output) if form == "--json" else [json.loads(line) for line in output.splitlines()]
+    finished = finished_before_ctrl_c(command("classify", tmp_path, form), OMP_NUM_THREADS="2")
     assert 2 <= len(finished) < 2000
     assert all(each["error"] is None for each in finished)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import skimage.data
 from clips import two_photographs, write_clip
 from PIL import Image
-from test_cli import ENVIRONMENT, ON_POSIX, mixer_gui, names
+from test_cli import ENVIRONMENT, ON_POSIX, finished_before_ctrl_c, mixer_gui, names
 
 MOST = 8
 CODE = f"""
@@ -79,24 +78,7 @@ def test_results_are_those_of_one_by_one_in_their_order(photographs: Path) -> No
 def test_ctrl_c_exits_130_and_keeps_what_was_finished(form: str, photographs: Path, tmp_path: Path) -> None:
     for index in range(2000):
         (tmp_path / f"{index}.png").symlink_to(photographs / "01.png")
-    running = subprocess.Popen(
-        in_batches("classify", tmp_path, form),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": "2"},
-        start_new_session=True,
-    )
-    assert running.stdout is not None
-    assert running.stderr is not None
-    with running.stdout, running.stderr:
-        begin = [running.stdout.readline() for _ in range(3)]
-        os.killpg(running.pid, signal.SIGINT)
-        output = "".join(begin) + running.stdout.read()
-        errors = running.stderr.read()
-    assert running.wait(timeout=60) == 130
-    assert errors == ""
-    finished = json.loads(output) if form == "--json" else results(output)
+    finished = finished_before_ctrl_c(in_batches("classify", tmp_path, form), OMP_NUM_THREADS="2")
     assert 2 <= len(finished) < 2000
     assert all(each["error"] is None for each in finished)
 

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from clips import cut_short, two_photographs, write_clip
 from PIL import Image
-from test_cli import ENVIRONMENT, ON_POSIX, command, mixer_gui
+from test_cli import ENVIRONMENT, ON_POSIX, command, finished_before_ctrl_c, mixer_gui
 
 COFFEE, ROCKET = two_photographs()
 NO_QT = "import sys; sys.modules['PySide6'] = None\nfrom mixer_gui.__main__ import main\n"
@@ -127,23 +126,6 @@ def test_pictures_need_no_qt_and_videos_say_that_they_do(folder: Path) -> None:
 @ON_POSIX
 @pytest.mark.parametrize("form", ["--json", "--jsonl"])
 def test_ctrl_c_exits_130_and_keeps_what_was_finished(form: str, folder: Path) -> None:
-    running = subprocess.Popen(
-        command("classify", *[folder / "clip.mp4"] * 200, form, "--every", "0.1s"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env=os.environ | ENVIRONMENT,
-        start_new_session=True,
-    )
-    assert running.stdout is not None
-    assert running.stderr is not None
-    with running.stdout, running.stderr:
-        begin = [running.stdout.readline() for _ in range(3)]
-        os.killpg(running.pid, signal.SIGINT)
-        output = "".join(begin) + running.stdout.read()
-        errors = running.stderr.read()
-    assert running.wait(timeout=60) == 130
-    assert errors == ""
-    finished = json.loads(output) if form == "--json" else [json.loads(line) for line in output.splitlines()]
+    finished = finished_before_ctrl_c(command("classify", *[folder / "clip.mp4"] * 200, form, "--every", "0.1s"))
     assert 2 <= len(finished) < 200 * 60
     assert all(each["error"] is None for each in finished)

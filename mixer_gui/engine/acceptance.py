@@ -57,14 +57,17 @@ class Verdict:
     @property
     def accepted(self) -> Precision | None:
         """The precision for what is not studied; None: fp32."""
-        is_good = self.agrees and self.difference <= MOST_DIFFERENCE and self.times_as_fast * MOST_TIME >= 1
-        return self.tried if is_good and not self.failure else None
+        return self.tried if self.is_as_good and self.times_as_fast * MOST_TIME >= 1 else None
+
+    @property
+    def is_as_good(self) -> bool:
+        """Whether its results are, however fast it is."""
+        return self.agrees and self.difference <= MOST_DIFFERENCE and not self.failure
 
     @property
     def is_narrow(self) -> bool:
         """Whether half precision is good enough, and about as fast as it has to be, but not quite."""
-        is_good = self.agrees and self.difference <= MOST_DIFFERENCE and not self.failure
-        return is_good and NARROW / MOST_TIME < self.times_as_fast < 1 / MOST_TIME
+        return self.is_as_good and NARROW / MOST_TIME < self.times_as_fast < 1 / MOST_TIME
 
     @property
     def sentence(self) -> str:
@@ -74,7 +77,7 @@ class Verdict:
             return "The model is so fast that half precision has nothing to gain: everything runs in fp32."
         if self.failure:
             return f"Everything runs in fp32: {self.failure}."
-        if not self.agrees or self.difference > MOST_DIFFERENCE:
+        if not self.is_as_good:
             return f"Everything runs in fp32: in {self.tried}, probabilities differ by up to {within:.3f}."
         if self.accepted is None:
             return f"Everything runs in fp32: {self.tried} is only {self.times_as_fast:.1f} times as fast."

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mixer_gui.engine.answers.table import begin_answer
+from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
 from mixer_gui.engine.engine import Engine
 from mixer_gui.records import (
@@ -55,6 +56,13 @@ def request(
         device=device,
         top_k=top_k,
     )
+
+
+def engine_with(classifier: Classifier, model: ModelRef) -> Engine:
+    """An engine that has loaded this one for the CPU."""
+    engine = Engine()
+    engine._classifiers[model, DevicePreference.CPU] = classifier
+    return engine
 
 
 def decoded(seed: int = 0, size: tuple[int, int] = (32, 32), remarks: tuple[str, ...] = ()) -> DecodedPicture:

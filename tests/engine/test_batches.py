@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inputs import decoded, png, request
+from inputs import decoded, engine_with, png, request
 from PIL import Image
 from running import Running, running
 from torch import Tensor
@@ -243,12 +243,6 @@ class SmallGpu(Classifier):
             return super().forward(pixels, record)
         finally:
             self.device = torch.device("cuda")
-
-
-def engine_with(classifier: SmallGpu, model: ModelRef) -> Engine:
-    engine = Engine()
-    engine._classifiers[model, CPU] = classifier
-    return engine
 
 
 def test_batch_that_fills_the_gpu_is_halved_and_its_size_remembered(model: ModelRef) -> None:

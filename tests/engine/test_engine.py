@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoints import tiny_config
-from inputs import ask, decoded, request
+from inputs import ask, decoded, engine_with, request
 
 from mixer_gui.engine.classifier import Classifier
 from mixer_gui.engine.detail import Detail
@@ -198,12 +198,6 @@ class FullGpu(Classifier):
             return super().classify(request, decoded, record)
         finally:
             self.device = torch.device("cuda")
-
-
-def engine_with(classifier: FullGpu, model: ModelRef) -> Engine:
-    engine = Engine()
-    engine._classifiers[model, CPU] = classifier
-    return engine
 
 
 def test_full_gpu_gives_way_to_the_cpu_with_one_notice(models: list[ModelRef]) -> None:
