@@ -23,7 +23,7 @@ from multiprocessing import freeze_support
 
 ENTERED = time.monotonic()  # where the system does not say when the process started, this is the beginning
 
-COMMANDS = frozenset({"bench", "classify", "models", "summary"})
+COMMANDS = frozenset({"bench", "classify", "models", "summary", "train"})
 CLI_OPTIONS = frozenset({"--help", "-h", "--version"})
 SELF_TEST = "--self-test"
 STARTUP_REPORT = "--startup-report"

@@ -15,6 +15,7 @@ from mixer_gui import __version__
 from mixer_gui.bench.cli import app as bench_app
 from mixer_gui.commands.models_cli import app as models_app
 from mixer_gui.commands.output import Format
+from mixer_gui.commands.train_cli import train
 from mixer_gui.records import (
     Assumptions,
     DevicePreference,
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(bench_app, name="bench")
 app.add_typer(models_app, name="models")
+app.command("train")(train)
 
 
 class GeluForm(StrEnum):

@@ -31,6 +31,7 @@ ALLOWED = {
     "classes": {"resources", "records"},
     "model": {"classes", "records"},
     "explain": {"model", "records"},
+    "train": {"classes", "model", "pictures", "records"},
     "engine": {"explain", "libraries", "model", "pictures", "hub", "records"},
     "gui": {
         "hub.catalogue",
@@ -50,7 +51,7 @@ ALLOWED = {
     "startup": set(),
     "app": {"gui", "logs", "settings", "resources", "records", "startup"},
     "cli": {"commands", "bench", "hub", "engine", "model", "pictures", "results", "resources", "settings", "records"},
-    "commands": {"engine", "hub", "media", "model", "pictures", "results", "resources", "settings", "records"},
+    "commands": {"engine", "hub", "media", "model", "pictures", "results", "resources", "settings", "train", "records"},
     "bench": {
         "app",
         "commands",
@@ -81,7 +82,7 @@ ALLOWED = {
     },
     "__main__": {"app", "cli", "gui.handover", "logs", "self_test", "startup"},
 }
-TORCH_ZONES = {"model", "explain", "engine", "bench"}
+TORCH_ZONES = {"model", "explain", "engine", "train", "bench"}
 QT_ZONES = {"gui", "media", "app", "bench", "self_test", "startup"}
 
 

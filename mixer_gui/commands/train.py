@@ -1,0 +1,201 @@
+"""`mixer-gui train`: from folders and zips of pictures to a folder that the application opens as a model."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from mixer_gui.commands.output import say
+from mixer_gui.engine.device import choose_device
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.records import DevicePreference, MixerGuiError
+from mixer_gui.train.card import CHART_NAME, UNKNOWN_DATA, Provenance
+from mixer_gui.train.chart import chart, heading, history_csv, row
+from mixer_gui.train.holdout import refuse_shared, shared_with, without
+from mixer_gui.train.measure import Epoch, figures, fit_temperature
+from mixer_gui.train.publish import publish
+from mixer_gui.train.reading import PictureSet, contents, read
+from mixer_gui.train.recipe import Recipe, changed
+from mixer_gui.train.run import Training
+
+HELD_OUT_SHARE = 0.05  # of the pictures, where nothing is said
+MOST_HELD_OUT = 5000
+LEAST_CALIBRATED = 50  # held-out pictures: of fewer, a temperature says more about them than about the network
+TABLE_NAME = "training.csv"
+TOLD_SKIPPED = 5
+TOLD_EVERY_S = 30.0  # where there is no terminal
+
+Told = Callable[[int, int], None]  # how many are done, of how many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the user asked for; None stands for what fits the pictures."""
+
+    paths: tuple[Path, ...]
+    out: Path
+    network: MixerConfig  # its number of classes is that of the pictures
+    device: DevicePreference
+    epochs: int
+    batch: int | None
+    held_out: int | None
+    seed: int
+    settings: tuple[str, ...]  # NAME=VALUE, see `recipe.changed`
+    reserved: tuple[Path, ...]  # pictures kept for the final figure: none of them may be learnt from
+    leave_out_shared: bool
+    data: str  # what the pictures are and their terms
+    name: str | None
+    command: str  # as it was given, for the model card
+
+
+def run(order: Order) -> Path:
+    """Train to the end and return the folder. Raises MixerGuiError; after Ctrl-C the same command goes on."""
+    _make(order.out)
+    pictures = _pictures(order, _recipe(order, order.network, held_out=0))
+    held_out = order.held_out
+    if held_out is None:
+        held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(pictures.labels)))
+    recipe = _recipe(order, replace(order.network, num_classes=len(pictures.classes)), held_out=held_out)
+    device, told = choose_device(order.device)
+    with Training(pictures, recipe, order.out, device) as training:
+        say(
+            f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, {training.held_out:,} "
+            f"held out. {told.reason}"
+        )
+        _learn(training, order.out)
+        _publish(order, training, pictures, told.name)
+    return order.out
+
+
+def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
+    recipe = Recipe(network=network, epochs=order.epochs, held_out=held_out, seed=order.seed)
+    if order.batch is not None:
+        recipe = replace(recipe, batch=order.batch)
+    for setting in order.settings:
+        name, separator, text = setting.partition("=")
+        if not separator:
+            raise MixerGuiError(f"--set takes NAME=VALUE, not “{setting}”.")
+        recipe = changed(recipe, name.strip(), text.strip())
+    return recipe
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MixerGuiError(
+            f"The folder “{folder}” cannot be made. Choose another with --out, or check the rights.", str(error)
+        ) from error
+
+
+def _pictures(order: Order, recipe: Recipe) -> PictureSet:
+    """Read, and proved not to hold what is reserved."""
+    with _bar("reading") as told:
+        pictures = read(order.paths, recipe.preprocessing, told)
+    for name, why in pictures.skipped[:TOLD_SKIPPED]:
+        say(f"Left out: {name}: {why}")
+    if len(pictures.skipped) > TOLD_SKIPPED:
+        say(f"{len(pictures.skipped):,} pictures that cannot be decoded are left out in all.")
+    if not order.reserved:
+        return pictures
+    with _bar("comparing") as told:
+        reserved = contents(order.reserved, recipe.preprocessing, told)
+    if not order.leave_out_shared:
+        refuse_shared(pictures, reserved)
+        return pictures
+    shared = shared_with(pictures, reserved)
+    for index, name in shared:
+        say(f"Left out: {pictures.names[index]} is {name}.")
+    return without(pictures, [index for index, _ in shared])
+
+
+def _learn(training: Training, out: Path) -> None:
+    """All epochs that are left; a row of the table and the chart anew after each."""
+    total = training.recipe.epochs
+    say(heading())
+    for epoch in training.history:
+        say(row(epoch))
+    with _bar("training") as told:
+        for event in training.epochs():
+            if isinstance(event, Epoch):
+                say(row(event))
+                _draw(training, out)
+            else:
+                told((event.epoch - 1) * event.steps + event.step, total * event.steps)
+
+
+def _draw(training: Training, out: Path) -> None:
+    try:
+        (out / CHART_NAME).write_text(chart(training.history), encoding="utf-8")
+        (out / TABLE_NAME).write_text(history_csv(training.history), encoding="utf-8", newline="")
+    except OSError as error:
+        say(f"Chart and table could not be written: {error.strerror}.")
+
+
+def _publish(order: Order, training: Training, pictures: PictureSet, device: str) -> None:
+    """Temperature, figures, and the folder that the application opens."""
+    temperature, before, after = 1.0, None, None
+    if training.held_out:
+        logits, labels = training.held_out_logits()
+        if training.held_out >= LEAST_CALIBRATED:
+            temperature = fit_temperature(logits, labels)
+        before, after = figures(logits, labels), figures(logits, labels, temperature)
+    publish(
+        order.out,
+        training.average,
+        training.recipe,
+        pictures.classes,
+        temperature,
+        Provenance(
+            device=device,
+            seconds=sum(epoch.seconds for epoch in training.history),
+            pictures=training.learnt,
+            history=training.history,
+            before=before,
+            after=after,
+            data=order.data or UNKNOWN_DATA,
+            command=order.command,
+        ),
+        tag=order.name,
+    )
+
+
+@contextmanager
+def _bar(description: str) -> Iterator[Told]:
+    """A bar with the time left where stderr is a terminal; else a line every half minute."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield _lines(description)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(description, total=None)
+
+        def told(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield told
+
+
+def _lines(description: str) -> Told:
+    began = last = time.monotonic()
+    first: int | None = None
+
+    def told(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        if first is None:
+            first = done
+        elif now - last >= TOLD_EVERY_S and done > first:
+            last = now
+            left_s = (now - began) / (done - first) * (total - done)
+            say(f"{description}: {done:,} of {total:,}, {timedelta(seconds=round(left_s))} left")
+
+    return told

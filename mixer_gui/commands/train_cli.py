@@ -1,0 +1,125 @@
+"""Arguments of `mixer-gui train`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.variants import VARIANTS, variant
+from mixer_gui.records import DevicePreference, MixerGuiError
+
+MINI_NAME = "mini"
+
+
+def train(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="FOLDERS|ZIPS", help="Pictures in folders named after their classes, or zips of such."),
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model; what is half done lies there, too.")],
+    variant_name: Annotated[
+        str,
+        typer.Option(
+            "--variant", help=f"Shape of the network: {MINI_NAME}, as the built-in one, or {' '.join(VARIANTS)}."
+        ),
+    ] = MINI_NAME,
+    image_size: Annotated[int | None, typer.Option(min=1, help="Edge in pixels that the network sees.")] = None,
+    patch_size: Annotated[int | None, typer.Option(min=1, help="Edge of a patch in pixels.")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Number of Mixer blocks.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Channels of a patch.")] = None,
+    token_width: Annotated[int | None, typer.Option(min=1, help="Hidden width of token mixing.")] = None,
+    channel_width: Annotated[int | None, typer.Option(min=1, help="Hidden width of channel mixing.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every picture is learnt from.")] = 30,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Pictures a step. [default: 256]", show_default=False)
+    ] = None,
+    hold_out: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Pictures that are measured after each epoch and not learnt from. [default: 5 %, at most 5000]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds, pictures and machines give equal weights.")] = 0,
+    device: Annotated[DevicePreference, typer.Option(help="Where to train.")] = DevicePreference.AUTO,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other value of the recipe, such as augmentation.mixing=0."
+        ),
+    ] = None,
+    reserved: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reserved",
+            metavar="FOLDER|ZIP",
+            help="Pictures kept for the final figure: a training that holds one of them is refused.",
+        ),
+    ] = None,
+    leave_out_shared: Annotated[
+        bool, typer.Option("--leave-out-shared", help="Leave reserved pictures out instead of refusing.")
+    ] = False,
+    data: Annotated[str, typer.Option(help="What the pictures are, and their terms, for the model card.")] = "",
+    name: Annotated[str | None, typer.Option(help="What tells this model from others of its shape.")] = None,
+) -> None:
+    """Train a Mixer on your own pictures, and write a folder that the application opens.
+
+    Shows loss and held-out accuracy after each epoch, and draws them. After Ctrl-C, or a crash, the same command
+    goes on after the last epoch that was finished.
+    """
+    from mixer_gui.commands.train import Order, run
+
+    try:
+        shape = _shape(variant_name, image_size)
+        network = replace(
+            shape,
+            patch_size=patch_size or shape.patch_size,
+            num_blocks=layers or shape.num_blocks,
+            hidden_dim=channels or shape.hidden_dim,
+            tokens_mlp_dim=token_width or shape.tokens_mlp_dim,
+            channels_mlp_dim=channel_width or shape.channels_mlp_dim,
+        )
+        folder = run(
+            Order(
+                paths=tuple(paths),
+                out=out,
+                network=network,
+                device=device,
+                epochs=epochs,
+                batch=batch,
+                held_out=hold_out,
+                seed=seed,
+                settings=tuple(settings or ()),
+                reserved=tuple(reserved or ()),
+                leave_out_shared=leave_out_shared,
+                data=data,
+                name=name,
+                command=shlex.join(["mixer-gui", *sys.argv[1:]]),
+            )
+        )
+    except MixerGuiError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        typer.echo(f"\nStopped. The same command goes on after the last epoch that “{out}” holds.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(folder)
+
+
+def _shape(name: str, image_size: int | None) -> MixerConfig:
+    from mixer_gui.train.recipe import MINI
+
+    shape = MINI if name.lower() == MINI_NAME else variant(name)
+    return shape if image_size is None else replace(shape, image_size=(image_size, image_size))
+
+
+def _fail(sentence: str) -> NoReturn:
+    typer.echo(f"mixer-gui: {sentence}", err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,137 @@
+"""What decides a training, as one frozen record: two runs with equal recipes and equal pictures give equal weights.
+
+Imports no torch: the command line reads the defaults from here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from mixer_gui.model.config import MixerConfig
+from mixer_gui.records import CropMode, Interpolation, MixerGuiError, Preprocessing
+
+# Mean and deviation of ImageNet's pictures per RGB channel, as torchvision's and timm's models use them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+# The shape of the embedded default but for its classes: small enough for two cores, an 8×8 grid.
+MINI = MixerConfig(
+    image_size=(64, 64),
+    patch_size=8,
+    num_blocks=8,
+    hidden_dim=256,
+    tokens_mlp_dim=128,
+    channels_mlp_dim=768,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How pictures are varied, see `augment`. Rates are shares of the pictures; 0 everywhere varies nothing."""
+
+    smallest_crop: float = 0.35  # share of the area that a random resized crop keeps at least
+    aspect: float = 4 / 3  # the crop's aspect ratio lies between 1/aspect and aspect
+    flip: bool = True  # left and right
+    colour: float = 0.3  # brightness and saturation by up to this share, tint by half of it
+    mixing: float = 0.5  # share of pictures mixed with another, half by mixup, half by cutmix
+    erasing: float = 0.0  # share of pictures in which a square is replaced by the mean colour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything but the pictures that decides the weights.
+
+    Learning rates rise linearly over `warmup` of all steps, stay, and fall linearly to 0 over the last `decay`.
+    Raises MixerGuiError where a number cannot be.
+    """
+
+    network: MixerConfig
+    neighbourhoods: bool = True  # token mixing begins by looking at neighbourhoods, see `initial`
+    muon: bool = True  # else AdamW for all
+    epochs: int = 30
+    batch: int = 256  # pictures a step
+    matrix_rate: float = 0.02  # of Muon, for the matrices of token and channel mixing
+    matrix_decay: float = 0.05
+    other_rate: float = 2e-3  # of AdamW, for stem, head, norms and biases
+    other_decay: float = 0.05  # of the matrices among them
+    warmup: float = 0.02
+    decay: float = 0.5
+    average: float = 0.999  # of the exponential moving average of the weights, which is what is measured and kept
+    label_smoothing: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    held_out: int = 5000  # pictures, as many of each class as can be, for every decision
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            if getattr(self, name) < 1:
+                raise MixerGuiError(f"A training needs {name} of at least 1, not {getattr(self, name)}.")
+        for name in ("matrix_rate", "matrix_decay", "other_rate", "other_decay", "held_out"):
+            if not getattr(self, name) >= 0:
+                raise MixerGuiError(f"{name} cannot be {getattr(self, name)}.")
+        for part, names in (
+            (self, ("warmup", "decay", "average", "label_smoothing")),
+            (self.augmentation, ("smallest_crop", "colour", "mixing", "erasing")),
+        ):
+            for name in names:
+                if not 0.0 <= getattr(part, name) <= 1.0:
+                    raise MixerGuiError(f"{name} lies in 0…1; {getattr(part, name)} does not.")
+        if self.warmup + self.decay > 1.0:
+            raise MixerGuiError("warmup and decay are shares of one training: together at most 1.")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How the trained checkpoint wants its pictures: the whole centre square, scaled as the application does."""
+        return Preprocessing(
+            input_size=self.network.image_size,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            interpolation=Interpolation.BICUBIC,
+            crop_pct=1.0,
+            crop_mode=CropMode.CENTER,
+        )
+
+
+def changed(recipe: Recipe, name: str, text: str) -> Recipe:
+    """The recipe with one value set from text: `batch`, `augmentation.mixing`, `network.stochastic_depth`.
+
+    Raises MixerGuiError where there is no such value or the text cannot be one.
+    """
+    part, _, inner = name.rpartition(".")
+    values = changeable(recipe)
+    if name not in values:
+        raise MixerGuiError(f"A recipe has no value “{name}”; it has {', '.join(values)}.")
+    try:
+        value = _parsed(text, values[name])
+    except ValueError:
+        kind = "yes or no" if isinstance(values[name], bool) else "a number"
+        raise MixerGuiError(f"“{name}” is {kind}, not “{text}”.") from None
+    given: dict[str, Any] = {inner: value}
+    if part:
+        given = {part: replace(getattr(recipe, part), **given)}
+    return replace(recipe, **given)
+
+
+def changeable(recipe: Recipe) -> dict[str, bool | int | float]:
+    """What `changed` takes, and its present values."""
+    own = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
+    varied = {f"augmentation.{each.name}": getattr(recipe.augmentation, each.name) for each in fields(Augmentation)}
+    rates = {f"network.{name}": getattr(recipe.network, name) for name in ("dropout", "stochastic_depth")}
+    return {name: value for name, value in (own | varied | rates).items() if isinstance(value, bool | int | float)}
+
+
+def _parsed(text: str, like: float) -> bool | int | float:
+    if isinstance(like, bool):
+        words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+        if text.lower() not in words:
+            raise ValueError
+        return words[text.lower()]
+    if isinstance(like, int):
+        return int(text)
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value

@@ -1,0 +1,191 @@
+"""Whole trainings on crops of photographs: they learn, go on after a kill as if nothing had been, refuse mix-ups."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from photograph_crops import PHOTOGRAPHS, write_crops, zipped
+
+from mixer_gui.train.state import STATE_NAME
+
+TINY = (
+    *("--image-size", "32", "--layers", "2", "--channels", "32", "--token-width", "16", "--channel-width", "64"),
+    *("--batch", "16", "--hold-out", "52", "--device", "cpu"),
+)
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": ""}
+LIMIT_S = 120.0
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "mixer_gui", "train", *map(str, arguments)]
+
+
+def train(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, encoding="utf-8", env=ENVIRONMENT, timeout=LIMIT_S)
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_crops(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="module")
+def trained(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three epochs without a break."""
+    out = tmp_path_factory.mktemp("trained")
+    done = train(crops, "--out", out, "--epochs", 3, *TINY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(out)
+    return out
+
+
+def test_a_killed_training_goes_on_to_the_very_weights_of_one_that_was_not(
+    crops: Path, trained: Path, tmp_path: Path
+) -> None:
+    arguments = (crops, "--out", tmp_path / "out", "--epochs", 3, *TINY)
+    running = subprocess.Popen(
+        command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + LIMIT_S
+    while not (tmp_path / "out" / STATE_NAME).exists():
+        assert running.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    running.kill()
+    running.wait()
+    assert not (tmp_path / "out" / "model.safetensors").exists(), "killed too late to prove anything"
+    done = train(*arguments)
+    assert done.returncode == 0, done.stderr
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "out")]
+    assert weights[0] == weights[1]
+    states = [torch.load(folder / STATE_NAME, weights_only=True) for folder in (trained, tmp_path / "out")]
+    for part in ("weights", "average"):
+        for name, tensor in states[0][part].items():
+            assert torch.equal(tensor, states[1][part][name]), f"{part} {name}"
+
+
+def test_a_training_learns_what_its_pictures_show(crops: Path, tmp_path: Path) -> None:
+    done = train(crops, "--out", tmp_path, "--epochs", 25, *TINY, "--set", "augmentation.mixing=0")
+    assert done.returncode == 0, done.stderr
+    history = torch.load(tmp_path / STATE_NAME, weights_only=True)["history"]
+    assert len(history) == 25
+    assert history[-1]["training_loss"] < history[0]["training_loss"] - 0.2
+    assert history[-1]["held_out"]["top1"] >= 0.6, "of four photographs, chance would tell 0.25"
+
+
+def test_another_seed_gives_other_weights(crops: Path, trained: Path, tmp_path: Path) -> None:
+    done = train(crops, "--out", tmp_path, "--epochs", 3, *TINY, "--seed", 1)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() != (trained / "model.safetensors").read_bytes()
+
+
+def test_a_zip_of_the_same_pictures_gives_the_same_weights(crops: Path, trained: Path, tmp_path: Path) -> None:
+    done = train(zipped(crops, tmp_path / "crops.zip"), "--out", tmp_path, "--epochs", 3, *TINY)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
+
+
+def test_a_folder_with_another_training_is_left_alone(crops: Path, trained: Path) -> None:
+    before = (trained / STATE_NAME).read_bytes()
+    done = train(crops, "--out", trained, "--epochs", 4, *TINY)
+    assert done.returncode == 1
+    assert "holds another training, with another recipe" in done.stderr
+    assert (trained / STATE_NAME).read_bytes() == before
+
+
+def test_a_finished_training_is_written_again_from_its_state(crops: Path, trained: Path) -> None:
+    weights = (trained / "model.safetensors").read_bytes()
+    (trained / "model.safetensors").unlink()
+    done = train(crops, "--out", trained, "--epochs", 3, *TINY)
+    assert done.returncode == 0, done.stderr
+    assert (trained / "model.safetensors").read_bytes() == weights
+
+
+def test_the_trained_folder_classifies_with_its_names_and_temperature(trained: Path, crops: Path) -> None:
+    picture = crops / PHOTOGRAPHS[0] / "0.jpg"
+    done = subprocess.run(
+        [sys.executable, "-m", "mixer_gui", "classify", str(picture), "--model", str(trained), "--jsonl", "-k", "4"],
+        capture_output=True,
+        encoding="utf-8",
+        env=ENVIRONMENT,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    predictions = json.loads(done.stdout)["predictions"]
+    assert {each["label"] for each in predictions} == set(PHOTOGRAPHS)
+    temperature = json.loads((trained / "config.json").read_text())["temperature"]
+    assert temperature != 1.0
+    logits = torch.tensor([each["logit"] for each in predictions], dtype=torch.float64)
+    wanted = torch.softmax(logits / temperature, -1)
+    assert [each["probability"] for each in predictions] == pytest.approx(wanted.tolist(), abs=1e-5)
+
+
+def test_a_reserved_picture_among_the_training_pictures_is_refused_or_left_out(crops: Path, tmp_path: Path) -> None:
+    reserved = tmp_path / "reserved" / "any"
+    reserved.mkdir(parents=True)
+    (reserved / "copy.jpg").write_bytes((crops / PHOTOGRAPHS[1] / "3.jpg").read_bytes())
+    arguments = (crops, "--out", tmp_path / "out", "--epochs", 1, *TINY, "--reserved", reserved.parent)
+    done = train(*arguments)
+    assert done.returncode == 1
+    assert "1 picture has the very content of a reserved picture" in done.stderr
+    assert "copy.jpg" in done.stderr
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+    done = train(*arguments, "--leave-out-shared")
+    assert done.returncode == 0, done.stderr
+    assert "67 pictures of 4 classes to learn from, 52 held out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--set", "matrix_rate=1e30"), "came apart"),
+        (("--set", "matrix_rate"), "NAME=VALUE"),
+        (("--set", "colour=1"), "has no value “colour”"),
+        (("--batch", "5000"), "fewer than one step takes"),
+        (("--hold-out", "5000"), "of these 120 at most 116 can"),
+        (("--variant", "S/17"), "no variant"),
+        (("--patch-size", "7"), "cannot be cut into patches"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_sentence_with_exit_code_1(
+    arguments: tuple[str, ...], said: str, crops: Path, tmp_path: Path
+) -> None:
+    done = train(crops, "--out", tmp_path, "--epochs", 2, *TINY, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_damaged_state_is_named_and_kept(crops: Path, tmp_path: Path) -> None:
+    (tmp_path / STATE_NAME).write_bytes(b"PK\x03\x04 and nothing more")
+    done = train(crops, "--out", tmp_path, "--epochs", 1, *TINY)
+    assert done.returncode == 1
+    assert "is damaged" in done.stderr
+    assert (tmp_path / STATE_NAME).exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_stops_with_130_and_says_how_to_go_on(crops: Path, tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        command(crops, "--out", tmp_path, "--epochs", 500, *TINY),
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + LIMIT_S
+    while not (tmp_path / STATE_NAME).exists():
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=LIMIT_S)
+    assert running.returncode == 130
+    assert "The same command goes on" in said
+    assert "Traceback" not in said
