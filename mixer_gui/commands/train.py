@@ -42,6 +42,7 @@ class Order:
     network: MixerConfig  # its number of classes is that of the pictures
     device: DevicePreference
     epochs: int
+    coarse: int  # of them
     batch: int | None
     held_out: int | None
     seed: int
@@ -73,7 +74,7 @@ def run(order: Order) -> Path:
 
 
 def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
-    recipe = Recipe(network=network, epochs=order.epochs, held_out=held_out, seed=order.seed)
+    recipe = Recipe(network=network, epochs=order.epochs, coarse=order.coarse, held_out=held_out, seed=order.seed)
     if order.batch is not None:
         recipe = replace(recipe, batch=order.batch)
     for setting in order.settings:
@@ -116,7 +117,6 @@ def _pictures(order: Order, recipe: Recipe) -> PictureSet:
 
 def _learn(training: Training, out: Path) -> None:
     """All epochs that are left; a row of the table and the chart anew after each."""
-    total = training.recipe.epochs
     say(heading())
     for epoch in training.history:
         say(row(epoch))
@@ -126,7 +126,7 @@ def _learn(training: Training, out: Path) -> None:
                 say(row(event))
                 _draw(training, out)
             else:
-                told((event.epoch - 1) * event.steps + event.step, total * event.steps)
+                told(event.work_done, event.work)
 
 
 def _draw(training: Training, out: Path) -> None:
@@ -172,9 +172,9 @@ def _bar(description: str) -> Iterator[Told]:
         yield _lines(description)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=None)
 
@@ -196,6 +196,6 @@ def _lines(description: str) -> Told:
         elif now - last >= TOLD_EVERY_S and done > first:
             last = now
             left_s = (now - began) / (done - first) * (total - done)
-            say(f"{description}: {done:,} of {total:,}, {timedelta(seconds=round(left_s))} left")
+            say(f"{description}: {done / total:.1%}, {timedelta(seconds=round(left_s))} left")
 
     return told

@@ -37,6 +37,12 @@ def train(
     token_width: Annotated[int | None, typer.Option(min=1, help="Hidden width of token mixing.")] = None,
     channel_width: Annotated[int | None, typer.Option(min=1, help="Hidden width of channel mixing.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Times that every picture is learnt from.")] = 30,
+    coarse: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Of these epochs, the first ones with pictures of half the edge, in a quarter of the time."
+        ),
+    ] = 0,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. [default: 256]", show_default=False)
     ] = None,
@@ -94,6 +100,7 @@ def train(
                 network=network,
                 device=device,
                 epochs=epochs,
+                coarse=coarse,
                 batch=batch,
                 held_out=hold_out,
                 seed=seed,

@@ -93,6 +93,12 @@ def vary(pixels: Tensor, chance: Draw, preprocessing: Preprocessing) -> Varied:
     return Varied(images, chance.own * (1 - pasted.flatten(1).float().mean(1)))
 
 
+def shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures (B, 3, H, W) to (B, 3, *size), whose edges divide theirs, by the mean of what falls together."""
+    height, width = images.shape[2] // size[0], images.shape[3] // size[1]
+    return images if height == width == 1 else functional.avg_pool2d(images, (height, width))
+
+
 def plain(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Pictures (B, H, W, 3) of uint8 as the application shows them to the network, (B, 3, H, W)."""
     std = torch.tensor(preprocessing.std, device=pixels.device)[:, None, None]

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import Preprocessing
-from mixer_gui.train.augment import Draw, plain, vary
+from mixer_gui.train.augment import Draw, plain, shrunk, vary
 
 CACHED_BYTES = 3 * 2**20  # of the largest intermediate result of a part, on a CPU
 LARGEST_PART = 1024  # pictures, on a GPU
@@ -96,7 +96,7 @@ class Lanes:
         def part(start: int) -> Tensor:
             with torch.inference_mode():
                 images = plain(pixels[start : start + self.part].to(self._device), preprocessing)
-                return cast(Tensor, network(images)[0].cpu())
+                return cast(Tensor, network(shrunk(images, network.config.image_size))[0].cpu())
 
         return torch.cat(list(self._pool.map(part, range(0, len(pixels), self.part))))
 
@@ -114,7 +114,7 @@ def _loss(
     pixels = batch.pixels[start:stop].to(device, non_blocking=True)
     labels = batch.labels[start:stop].to(device, non_blocking=True)
     varied = vary(pixels, batch.chance.part(start, stop, device), preprocessing)
-    logits, _ = network(varied.images)
+    logits, _ = network(shrunk(varied.images, network.config.image_size))
     own = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
     partners = functional.cross_entropy(logits, labels.roll(1), reduction="none", label_smoothing=label_smoothing)
     return (own * varied.own + partners * (1 - varied.own)).sum()

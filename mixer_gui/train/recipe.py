@@ -44,14 +44,14 @@ class Augmentation:
 class Recipe:
     """Everything but the pictures that decides the weights.
 
-    Learning rates rise linearly over `warmup` of all steps, stay, and fall linearly to 0 over the last `decay`.
+    Learning rates rise linearly over `warmup` of all work, stay, and fall linearly to 0 over the last `decay`.
     Raises MixerGuiError where a number cannot be.
     """
 
     network: MixerConfig
-    neighbourhoods: bool = True  # token mixing begins by looking at neighbourhoods, see `initial`
-    muon: bool = True  # else AdamW for all
     epochs: int = 30
+    coarse: int = 0  # first epochs in which pictures have half the edge, a quarter of the patches and of the work
+    muon: bool = True  # else AdamW for all
     batch: int = 256  # pictures a step
     matrix_rate: float = 0.02  # of Muon, for the matrices of token and channel mixing
     matrix_decay: float = 0.05
@@ -79,6 +79,10 @@ class Recipe:
             for name in names:
                 if not 0.0 <= getattr(part, name) <= 1.0:
                     raise MixerGuiError(f"{name} lies in 0…1; {getattr(part, name)} does not.")
+        if not 0 <= self.coarse <= self.epochs:
+            raise MixerGuiError(f"Of {self.epochs} epochs, {self.coarse} cannot be coarse.")
+        if self.coarse and (self.network.grid.rows % 2 or self.network.grid.columns % 2):
+            raise MixerGuiError("Coarse epochs need an even number of patches along both edges.")
         if self.warmup + self.decay > 1.0:
             raise MixerGuiError("warmup and decay are shares of one training: together at most 1.")
 

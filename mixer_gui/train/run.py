@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import MixerGuiError
 from mixer_gui.train import state as saved
 from mixer_gui.train.augment import draw
 from mixer_gui.train.holdout import hold_out
-from mixer_gui.train.initial import initialised
+from mixer_gui.train.initial import COARSER, coarse, initialised, refined
 from mixer_gui.train.lanes import Batch, Lanes
 from mixer_gui.train.measure import Epoch, figures
 from mixer_gui.train.optimisers import optimisers, set_rates
@@ -40,8 +41,8 @@ class Step:
     step: int  # of the epoch, from 1
     steps: int
     loss: float
-    pictures_per_s: float
-    remaining_s: float  # of the whole training, at this pace
+    work_done: int  # of the whole training; a coarse step is 1, a fine one 4
+    work: int
 
 
 class Training:
@@ -65,11 +66,10 @@ class Training:
         self._pixels, self._labels = torch.from_numpy(pictures.pixels), torch.from_numpy(pictures.labels)
         if device.type == "cuda" and self._pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
             self._pixels, self._labels = self._pixels.to(device), self._labels.to(device)
-        self.model = initialised(recipe).to(device)
-        self._average = AveragedModel(self.model, multi_avg_fn=_averaging(recipe.average))
-        self._optimisers = optimisers(self.model, recipe)
         before = saved.load(folder)
-        self._lanes = Lanes(self.model, device, count=None if before is None else before.lanes)
+        self._lane_count = None if before is None else before.lanes
+        first = self._network(1 if before is None else len(before.history))
+        self._learn_with(initialised(first, recipe.seed).to(device))
         self._identity = saved.Identity(
             recipe=repr(recipe),
             pictures=hashlib.sha256(b"".join(pictures.digests)).hexdigest(),
@@ -103,6 +103,10 @@ class Training:
     def epochs(self) -> Generator[Step | Epoch]:
         """Train to the end; after each Epoch the state is on disk. Raises MixerGuiError where it stops learning."""
         for number in range(len(self.history) + 1, self.recipe.epochs + 1):
+            if self.model.config != self._network(number):
+                finer = refined(self.model, self._network(number))
+                self._lanes.close()
+                self._learn_with(finer)
             began = time.monotonic()
             total = 0.0
             for step in self._epoch(number):
@@ -126,13 +130,30 @@ class Training:
         pixels = self._pixels[self._held_out]
         return self._lanes.logits(self.average, pixels, self.recipe.preprocessing), self._labels[self._held_out].cpu()
 
+    def _network(self, epoch: int) -> MixerConfig:
+        """What learns in epoch `epoch`."""
+        return coarse(self.recipe.network) if epoch <= self.recipe.coarse else self.recipe.network
+
+    def _learn_with(self, model: MlpMixer) -> None:
+        """Everything around the weights that learn, anew."""
+        self.model = model
+        self._average = AveragedModel(model, multi_avg_fn=_averaging(self.recipe.average))
+        self._optimisers = optimisers(model, self.recipe)
+        self._lanes = Lanes(model, self._device, count=self._lane_count)
+        self._lane_count = self._lanes.count
+
+    def _work(self, epochs: int) -> int:
+        """Of the first `epochs` epochs, in coarse steps."""
+        few = min(epochs, self.recipe.coarse)
+        return self._steps * (few + COARSER**2 * (epochs - few))
+
     def _epoch(self, number: int) -> Iterator[Step]:
         recipe = self.recipe
+        before, work = self._work(number - 1), self._work(recipe.epochs)
+        each = (self._work(number) - before) // self._steps
         order = self._learnt[torch.randperm(len(self._learnt), generator=_generator(recipe.seed, number, 0))]
-        began = time.monotonic()
         for step in range(1, self._steps + 1):
-            before = (number - 1) * self._steps + step - 1
-            set_rates(self._optimisers, recipe, before / (recipe.epochs * self._steps))
+            set_rates(self._optimisers, recipe, (before + (step - 1) * each) / work)
             chosen = order[(step - 1) * recipe.batch : step * recipe.batch]
             chance = draw(recipe.batch, recipe.augmentation, _generator(recipe.seed, number, step))
             batch = Batch(self._pixels[chosen], self._labels[chosen], chance)
@@ -145,9 +166,7 @@ class Training:
             self._lanes.each(*(optimiser.step for optimiser in self._optimisers))
             self._average.update_parameters(self.model)
             self._lanes.take_over()
-            each_s = (time.monotonic() - began) / step
-            left = recipe.epochs * self._steps - before - 1
-            yield Step(number, step, self._steps, loss, recipe.batch / each_s, left * each_s)
+            yield Step(number, step, self._steps, loss, before + step * each, work)
 
     def _save(self) -> None:
         saved.save(

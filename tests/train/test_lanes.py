@@ -27,7 +27,7 @@ RECIPE = Recipe(
 @pytest.fixture
 def model() -> MlpMixer:
     """With a head that says something: a fresh one is all zeros."""
-    fresh = initialised(RECIPE)
+    fresh = initialised(RECIPE.network, 0)
     torch.nn.init.normal_(fresh.head.weight, std=0.3, generator=torch.Generator().manual_seed(2))
     return fresh
 

@@ -37,9 +37,9 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three epochs without a break."""
+    """Three epochs without a break, the first one coarse."""
     out = tmp_path_factory.mktemp("trained")
-    done = train(crops, "--out", out, "--epochs", 3, *TINY)
+    done = train(crops, "--out", out, "--epochs", 3, "--coarse", 1, *TINY)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(out)
     return out
@@ -48,7 +48,7 @@ def trained(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_goes_on_to_the_very_weights_of_one_that_was_not(
     crops: Path, trained: Path, tmp_path: Path
 ) -> None:
-    arguments = (crops, "--out", tmp_path / "out", "--epochs", 3, *TINY)
+    arguments = (crops, "--out", tmp_path / "out", "--epochs", 3, "--coarse", 1, *TINY)
     running = subprocess.Popen(
         command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -80,20 +80,20 @@ def test_a_training_learns_what_its_pictures_show(crops: Path, tmp_path: Path) -
 
 
 def test_another_seed_gives_other_weights(crops: Path, trained: Path, tmp_path: Path) -> None:
-    done = train(crops, "--out", tmp_path, "--epochs", 3, *TINY, "--seed", 1)
+    done = train(crops, "--out", tmp_path, "--epochs", 3, "--coarse", 1, *TINY, "--seed", 1)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() != (trained / "model.safetensors").read_bytes()
 
 
 def test_a_zip_of_the_same_pictures_gives_the_same_weights(crops: Path, trained: Path, tmp_path: Path) -> None:
-    done = train(zipped(crops, tmp_path / "crops.zip"), "--out", tmp_path, "--epochs", 3, *TINY)
+    done = train(zipped(crops, tmp_path / "crops.zip"), "--out", tmp_path, "--epochs", 3, "--coarse", 1, *TINY)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.safetensors").read_bytes() == (trained / "model.safetensors").read_bytes()
 
 
 def test_a_folder_with_another_training_is_left_alone(crops: Path, trained: Path) -> None:
     before = (trained / STATE_NAME).read_bytes()
-    done = train(crops, "--out", trained, "--epochs", 4, *TINY)
+    done = train(crops, "--out", trained, "--epochs", 4, "--coarse", 1, *TINY)
     assert done.returncode == 1
     assert "holds another training, with another recipe" in done.stderr
     assert (trained / STATE_NAME).read_bytes() == before
@@ -102,7 +102,7 @@ def test_a_folder_with_another_training_is_left_alone(crops: Path, trained: Path
 def test_a_finished_training_is_written_again_from_its_state(crops: Path, trained: Path) -> None:
     weights = (trained / "model.safetensors").read_bytes()
     (trained / "model.safetensors").unlink()
-    done = train(crops, "--out", trained, "--epochs", 3, *TINY)
+    done = train(crops, "--out", trained, "--epochs", 3, "--coarse", 1, *TINY)
     assert done.returncode == 0, done.stderr
     assert (trained / "model.safetensors").read_bytes() == weights
 
