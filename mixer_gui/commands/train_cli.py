@@ -81,6 +81,8 @@ def train(
     Shows loss and held-out accuracy after each epoch, and draws them. After Ctrl-C, or a crash, the same command
     goes on after the last epoch that was finished.
     """
+    if getattr(sys, "frozen", False):  # torch's optimisers import its compiler, which is a tenth of the program
+        _fail("Training needs parts of torch that the package leaves out. Install from source: see README.")
     from mixer_gui.commands.train import Order, run
 
     try:
