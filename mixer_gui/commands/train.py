@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,18 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from mixer_gui.commands.output import say
-from mixer_gui.engine.device import choose_device
+from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory
 from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.hub_config import CONFIG_NAME
 from mixer_gui.records import DevicePreference, MixerGuiError
 from mixer_gui.train.card import CHART_NAME, UNKNOWN_DATA, Provenance
 from mixer_gui.train.chart import chart, heading, history_csv, row
-from mixer_gui.train.holdout import refuse_shared, shared_with, without
+from mixer_gui.train.holdout import refuse_shared, shared_with, spare, without
 from mixer_gui.train.measure import Epoch, figures, fit_temperature
-from mixer_gui.train.publish import publish
+from mixer_gui.train.publish import CARD_NAME, WEIGHTS_NAME, publish
 from mixer_gui.train.reading import PictureSet, contents, read
 from mixer_gui.train.recipe import Recipe, changed
 from mixer_gui.train.run import Training
+from mixer_gui.train.state import STATE_NAME
 
 HELD_OUT_SHARE = 0.05  # of the pictures, where nothing is said
 MOST_HELD_OUT = 5000
@@ -57,19 +62,28 @@ class Order:
 def run(order: Order) -> Path:
     """Train to the end and return the folder. Raises MixerGuiError; after Ctrl-C the same command goes on."""
     _make(order.out)
-    pictures = _pictures(order, _recipe(order, order.network, held_out=0))
-    held_out = order.held_out
-    if held_out is None:
-        held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(pictures.labels)))
-    recipe = _recipe(order, replace(order.network, num_classes=len(pictures.classes)), held_out=held_out)
-    device, told = choose_device(order.device)
-    with Training(pictures, recipe, order.out, device) as training:
-        say(
-            f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, {training.held_out:,} "
-            f"held out. {told.reason}"
-        )
-        _learn(training, order.out)
-        _publish(order, training, pictures, told.name)
+    with _alone(order.out):
+        pictures = _pictures(order, _recipe(order, order.network, held_out=0))
+        held_out = order.held_out
+        if held_out is None:
+            held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(pictures.labels)), spare(pictures))
+        recipe = _recipe(order, replace(order.network, num_classes=len(pictures.classes)), held_out=held_out)
+        device, told = choose_device(order.device)
+        if device.type == "mps":  # bf16 was never tried there
+            device, told = choose_device(DevicePreference.CPU)
+        try:
+            with Training(pictures, recipe, order.out, device) as training:
+                say(
+                    f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, "
+                    f"{training.held_out:,} held out. {told.reason}"
+                )
+                _learn(order, training, pictures, told.name)
+        except RuntimeError as error:
+            if not ran_out_of_gpu_memory(error):
+                raise
+            raise MixerGuiError(
+                f"The memory of {told.name} does not suffice. Take fewer pictures at a time (--batch).", str(error)
+            ) from error
     return order.out
 
 
@@ -77,21 +91,42 @@ def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
     recipe = Recipe(network=network, epochs=order.epochs, coarse=order.coarse, held_out=held_out, seed=order.seed)
     if order.batch is not None:
         recipe = replace(recipe, batch=order.batch)
+    texts = {}
     for setting in order.settings:
         name, separator, text = setting.partition("=")
         if not separator:
             raise MixerGuiError(f"--set takes NAME=VALUE, not “{setting}”.")
-        recipe = changed(recipe, name.strip(), text.strip())
-    return recipe
+        texts[name.strip()] = text.strip()
+    return changed(recipe, texts)
 
 
 def _make(folder: Path) -> None:
+    """The folder, which can be written and holds nothing of others that would be overwritten."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise MixerGuiError(
-            f"The folder “{folder}” cannot be made. Choose another with --out, or check the rights.", str(error)
+            f"Nothing can be written to “{folder}” ({error.strerror}). Choose another folder with --out.", str(error)
         ) from error
+    written = (WEIGHTS_NAME, CONFIG_NAME, CARD_NAME, CHART_NAME, TABLE_NAME)
+    there = [name for name in written if (folder / name).exists()]
+    if there and not (folder / STATE_NAME).exists():
+        raise MixerGuiError(
+            f"“{folder}” holds {', '.join(there)} already, and no training to go on with. Choose another folder with "
+            "--out: nothing is overwritten."
+        )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process trains into the folder."""
+    try:
+        with FileLock(folder / f"{STATE_NAME}.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise MixerGuiError(f"Another process is training into “{folder}”. Wait for it, or stop it first.") from error
 
 
 def _pictures(order: Order, recipe: Recipe) -> PictureSet:
@@ -115,18 +150,24 @@ def _pictures(order: Order, recipe: Recipe) -> PictureSet:
     return without(pictures, [index for index, _ in shared])
 
 
-def _learn(training: Training, out: Path) -> None:
-    """All epochs that are left; a row of the table and the chart anew after each."""
+def _learn(order: Order, training: Training, pictures: PictureSet, device: str) -> None:
+    """All epochs that are left. After each: a row of the table, the chart and, unless it was coarse, the model."""
     say(heading())
     for epoch in training.history:
         say(row(epoch))
+    is_written = False
     with _bar("training") as told:
         for event in training.epochs():
             if isinstance(event, Epoch):
                 say(row(event))
-                _draw(training, out)
+                _draw(training, order.out)
+                is_written = event.number > training.recipe.coarse
+                if is_written:
+                    _publish(order, training, pictures, device)
             else:
                 told(event.work_done, event.work)
+    if not is_written:  # it had ended before, and was killed or asked for again
+        _publish(order, training, pictures, device)
 
 
 def _draw(training: Training, out: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.variants import VARIANTS, variant
 from mixer_gui.records import DevicePreference, MixerGuiError
 
@@ -84,11 +83,13 @@ def train(
     if getattr(sys, "frozen", False):  # torch's optimisers import its compiler, which is a tenth of the program
         _fail("Training needs parts of torch that the package leaves out. Install from source: see README.")
     from mixer_gui.commands.train import Order, run
+    from mixer_gui.train.recipe import MINI
 
     try:
-        shape = _shape(variant_name, image_size)
+        shape = MINI if variant_name.lower() == MINI_NAME else variant(variant_name)
         network = replace(
             shape,
+            image_size=shape.image_size if image_size is None else (image_size, image_size),
             patch_size=patch_size or shape.patch_size,
             num_blocks=layers or shape.num_blocks,
             hidden_dim=channels or shape.hidden_dim,
@@ -111,7 +112,7 @@ def train(
                 leave_out_shared=leave_out_shared,
                 data=data,
                 name=name,
-                command=shlex.join(["mixer-gui", *sys.argv[1:]]),
+                command=_command(),
             )
         )
     except MixerGuiError as error:
@@ -122,11 +123,9 @@ def train(
     typer.echo(folder)
 
 
-def _shape(name: str, image_size: int | None) -> MixerConfig:
-    from mixer_gui.train.recipe import MINI
-
-    shape = MINI if name.lower() == MINI_NAME else variant(name)
-    return shape if image_size is None else replace(shape, image_size=(image_size, image_size))
+def _command() -> str:
+    """As it was given, less the folders that its paths lie in: the model card is for others to read."""
+    return shlex.join(["mixer-gui", *(Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])])
 
 
 def _fail(sentence: str) -> NoReturn:

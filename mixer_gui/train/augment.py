@@ -31,13 +31,13 @@ class Draw(NamedTuple):
     pasted: Tensor  # (B, 4) of the partner, for cutmix
     own: Tensor  # (B,) share of the picture itself in its blend with the partner, for mixup
 
-    def part(self, start: int, stop: int, device: torch.device) -> Draw:
-        """Those of pictures start … stop - 1, on `device`."""
-        return Draw(*(each[start:stop].to(device, non_blocking=True) for each in self))
+    def of(self, pictures: Tensor, device: torch.device) -> Draw:
+        """Those of the pictures at these indices, on `device`."""
+        return Draw(*(each[pictures].to(device, non_blocking=True) for each in self))
 
 
 class Varied(NamedTuple):
-    """What the network learns from: picture b shows `own[b]` of itself and the rest of picture b - 1."""
+    """What the network learns from: a picture shows `own` of itself and the rest of the one before it in the batch."""
 
     images: Tensor  # (B, 3, H, W), normalised
     own: Tensor  # (B,)
@@ -74,7 +74,10 @@ def draw(count: int, chosen: Augmentation, generator: torch.Generator) -> Draw:
 
 
 def vary(pixels: Tensor, chance: Draw, preprocessing: Preprocessing) -> Varied:
-    """Pictures (B, H, W, 3) of uint8 to what the network learns from; all on one device."""
+    """Pictures (1 + B, H, W, 3) of uint8 to the B that the network learns from; all on one device.
+
+    The first one is there to be mixed into the second; `chance` is of all of them.
+    """
     count, height, width, _ = pixels.shape
     images = pixels.permute(0, 3, 1, 2).float().mul_(1 / 255)
     grid = functional.affine_grid(chance.crop, [count, 3, height, width], align_corners=False)
@@ -86,11 +89,11 @@ def vary(pixels: Tensor, chance: Draw, preprocessing: Preprocessing) -> Varied:
     images = torch.baddbmm(offset[:, :, None], chance.colour / std[:, None], images.flatten(2))
     images = images.view(count, 3, height, width)
     images = images.masked_fill(_inside(chance.erased, height, width)[:, None], 0.0)
-    partners = images.roll(1, 0)
-    pasted = _inside(chance.pasted, height, width)
-    own = chance.own[:, None, None, None]
+    partners, images = images[:-1], images[1:]
+    pasted = _inside(chance.pasted[1:], height, width)
+    own = chance.own[1:, None, None, None]
     images = torch.where(pasted[:, None], partners, images * own + partners * (1 - own))
-    return Varied(images, chance.own * (1 - pasted.flatten(1).float().mean(1)))
+    return Varied(images, chance.own[1:] * (1 - pasted.flatten(1).float().mean(1)))
 
 
 def shrunk(images: Tensor, size: tuple[int, int]) -> Tensor:

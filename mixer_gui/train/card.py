@@ -164,7 +164,7 @@ def _training(recipe: Recipe, made: Provenance) -> str:
     if recipe.muon:
         optimisers = "Muon for the matrices of token and channel mixing, AdamW for the other weights"
     parts = [
-        f"{recipe.epochs} {'epoch' if recipe.epochs == 1 else 'epochs'} in {_duration(made.seconds)} on "
+        f"{_epochs(recipe, len(made.history))} in {_duration(made.seconds)} on "
         f"{plain(made.device)}, torch {torch.__version__}. {optimisers}; the weights are an exponential moving average "
         "over the steps.\n"
     ]
@@ -173,6 +173,12 @@ def _training(recipe: Recipe, made: Provenance) -> str:
     rows = [(f"`{name}`", _setting(value)) for name, value in changeable(recipe).items()]
     parts.append(_table((("", ""), *rows)))
     return "\n".join(parts)
+
+
+def _epochs(recipe: Recipe, done: int) -> str:
+    """How many, and of how many if the training is not at its end."""
+    words = f"{done} of {recipe.epochs} epochs" if done != recipe.epochs else f"{done} epoch{'s' if done != 1 else ''}"
+    return f"{words}, the first {min(done, recipe.coarse)} coarse," if recipe.coarse else words
 
 
 def _setting(value: float) -> str:

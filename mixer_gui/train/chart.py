@@ -21,11 +21,11 @@ COLUMNS = (
     ("epoch", 5),
     ("time", 8),
     ("pictures/s", 10),
-    ("training loss", 13),
+    ("loss", 7),
     ("held-out loss", 13),
     ("top-1", 7),
     ("top-5", 7),
-    ("calib. error", 12),
+    ("calib.", 7),
 )
 CSV_COLUMNS = (
     "epoch",

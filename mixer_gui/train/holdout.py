@@ -20,20 +20,15 @@ def hold_out(pictures: PictureSet, count: int) -> tuple[NDArray[np.int64], NDArr
     be with one left to learn from. Of equal pictures only the first can be held out, and if it is, the others are in
     neither list. Raises MixerGuiError where the classes are too small.
     """
-    first: dict[bytes, int] = {}
-    for index, digest in enumerate(pictures.digests):
-        first.setdefault(digest, index)
-    candidates: list[list[int]] = [[] for _ in pictures.classes]
-    for digest in sorted(first):
-        candidates[pictures.labels[first[digest]]].append(first[digest])
-    most = sum(max(len(each) - 1, 0) for each in candidates)
+    candidates = _candidates(pictures)
+    most = spare(pictures)
     if count > most:
         raise MixerGuiError(
             f"{count:,} pictures cannot be held out: of these {len(pictures.names):,} at most {most:,} can, with one "
             "left to learn from in each class. Hold out fewer, or add pictures."
         )
     held: list[int] = []
-    smallest_first = sorted(candidates, key=len)
+    smallest_first = sorted(candidates, key=lambda each: (len(each), pictures.digests[each[0]] if each else b""))
     for number, each in enumerate(smallest_first):
         share = (count - len(held)) // (len(smallest_first) - number)
         held += each[: min(share, max(len(each) - 1, 0))]
@@ -41,6 +36,22 @@ def hold_out(pictures: PictureSet, count: int) -> tuple[NDArray[np.int64], NDArr
     learned = [index for index, digest in enumerate(pictures.digests) if digest not in kept_away]
     _need_every_class(pictures, learned, "all its pictures are held out, or lie in another class as well")
     return np.array(learned, np.int64), np.array(sorted(held), np.int64)
+
+
+def spare(pictures: PictureSet) -> int:
+    """How many pictures can be held out at most."""
+    return sum(max(len(each) - 1, 0) for each in _candidates(pictures))
+
+
+def _candidates(pictures: PictureSet) -> list[list[int]]:
+    """Of each class, the indices of its pictures by digest; of equal pictures the first."""
+    first: dict[bytes, int] = {}
+    for index, digest in enumerate(pictures.digests):
+        first.setdefault(digest, index)
+    candidates: list[list[int]] = [[] for _ in pictures.classes]
+    for digest in sorted(first):
+        candidates[pictures.labels[first[digest]]].append(first[digest])
+    return candidates
 
 
 def shared_with(pictures: PictureSet, reserved: Mapping[bytes, str]) -> list[tuple[int, str]]:

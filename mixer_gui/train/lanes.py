@@ -2,8 +2,8 @@
 
 On a CPU a batch is divided among lanes, one thread with one core each, and a lane goes through its share in parts that
 stay in the processor's cache: matrix products of one thread scale better over cores than those of many threads, and
-large intermediate results would wait for memory. Networks of the lanes share their weights, rounded to bf16; the
-gradients are summed in fp32 in a fixed order, so that the result does not hang on which thread was first.
+large intermediate results would wait for memory. Networks of the lanes share their weights, rounded to bf16 but for
+norms and head. Gradients are summed in fp32 in a fixed order, so the result does not hang on which thread was first.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mixer_gui.records import Preprocessing
 from mixer_gui.train.augment import Draw, plain, shrunk, vary
 
 CACHED_BYTES = 3 * 2**20  # of the largest intermediate result of a part, on a CPU
+FULL_PRECISION = ("norm", "norm1", "norm2", "head")  # modules
 LARGEST_PART = 1024  # pictures, on a GPU
 
 
@@ -35,7 +36,7 @@ class Batch(NamedTuple):
 
 
 class Lanes:
-    """Threads until `close`. `count` and `part` decide how gradients are rounded, so a training keeps them."""
+    """Threads until `close`. Their `count` decides how gradients are rounded, so a training keeps it."""
 
     def __init__(self, model: MlpMixer, device: torch.device, *, count: int | None = None) -> None:
         """`model`: the weights in fp32 that learn, on `device`."""
@@ -44,10 +45,14 @@ class Lanes:
         self._device = device
         self._weights = list(model.parameters())
         first = copy.deepcopy(model).to(device=device, dtype=torch.bfloat16)
-        first.norm.float()
-        first.head.float()
+        for name, module in first.named_modules():
+            if name.rpartition(".")[2] in FULL_PRECISION:
+                module.float()
         self._networks = [first, *(_sharing(first) for _ in range(self.count - 1))]
         self._copies = [list(network.parameters()) for network in self._networks]
+        for copied in self._copies:
+            for weight in copied:
+                weight.grad_dtype = torch.float32  # parts of a batch are summed in it
         self._pool = ThreadPoolExecutor(self.count, "lane", torch.set_num_threads, (1,))
 
     def close(self) -> None:
@@ -71,7 +76,7 @@ class Lanes:
         losses = list(self._pool.map(learn, range(self.count)))
         for weight, *copies in zip(self._weights, *self._copies, strict=True):
             gradients = [each.grad for each in copies if each.grad is not None]
-            weight.grad = gradients[0].to(weight.device, torch.float32)
+            weight.grad = gradients[0]
             for other in gradients[1:]:
                 weight.grad += other
             for each in copies:
@@ -111,12 +116,13 @@ def _loss(
     label_smoothing: float,
 ) -> Tensor:
     """Sum of the losses of pictures start … stop - 1; mixed pictures count for both of their classes."""
-    pixels = batch.pixels[start:stop].to(device, non_blocking=True)
-    labels = batch.labels[start:stop].to(device, non_blocking=True)
-    varied = vary(pixels, batch.chance.part(start, stop, device), preprocessing)
+    pictures = torch.arange(start - 1, stop) % len(batch.labels)  # the one before is mixed into the first
+    pixels = batch.pixels[pictures].to(device, non_blocking=True)
+    labels = batch.labels[pictures].to(device, non_blocking=True)
+    varied = vary(pixels, batch.chance.of(pictures, device), preprocessing)
     logits, _ = network(shrunk(varied.images, network.config.image_size))
-    own = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
-    partners = functional.cross_entropy(logits, labels.roll(1), reduction="none", label_smoothing=label_smoothing)
+    own = functional.cross_entropy(logits, labels[1:], reduction="none", label_smoothing=label_smoothing)
+    partners = functional.cross_entropy(logits, labels[:-1], reduction="none", label_smoothing=label_smoothing)
     return (own * varied.own + partners * (1 - varied.own)).sum()
 
 

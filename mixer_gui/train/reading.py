@@ -193,6 +193,8 @@ def _in_folders(folders: Sequence[Path]) -> Iterator[_Listed]:
                 f"The folder “{path}” may not be read. Check its rights, or the disk or the connection to it."
             )
         folder = path.parent
+        if folder in folders and any(each.is_dir() for each in folder.iterdir() if not each.name.startswith(".")):
+            raise MixerGuiError(f"“{path}” lies beside the class folders, so it has no class. {_WANTED}")
         name = folder.name if folder.name not in ("", "..") else folder.resolve().name
         yield _Listed(_class_name(name), path.name, str(path), 0, partial(FileSource, path))
 

@@ -6,6 +6,7 @@ Imports no torch: the command line reads the defaults from here.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -16,6 +17,8 @@ from mixer_gui.records import CropMode, Interpolation, MixerGuiError, Preprocess
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+
+VARIED = "augmentation."  # before the names of its values
 
 # The shape of the embedded default but for its classes: small enough for two cores, an 8×8 grid.
 MINI = MixerConfig(
@@ -32,10 +35,10 @@ MINI = MixerConfig(
 class Augmentation:
     """How pictures are varied, see `augment`. Rates are shares of the pictures; 0 everywhere varies nothing."""
 
-    smallest_crop: float = 0.35  # share of the area that a random resized crop keeps at least
+    smallest_crop: float = 0.35  # share of the area that a random resized crop keeps at least, but for `aspect`
     aspect: float = 4 / 3  # the crop's aspect ratio lies between 1/aspect and aspect
     flip: bool = True  # left and right
-    colour: float = 0.3  # brightness and saturation by up to this share, tint by half of it
+    colour: float = 0.3  # brightness and saturation by up to this share, tint by a tenth of it
     mixing: float = 0.5  # share of pictures mixed with another, half by mixup, half by cutmix
     erasing: float = 0.0  # share of pictures in which a square is replaced by the mean colour
 
@@ -72,6 +75,8 @@ class Recipe:
         for name in ("matrix_rate", "matrix_decay", "other_rate", "other_decay", "held_out"):
             if not getattr(self, name) >= 0:
                 raise MixerGuiError(f"{name} cannot be {getattr(self, name)}.")
+        if self.augmentation.aspect < 1.0:
+            raise MixerGuiError(f"aspect is at least 1; {self.augmentation.aspect:g} is not.")
         for part, names in (
             (self, ("warmup", "decay", "average", "label_smoothing")),
             (self.augmentation, ("smallest_crop", "colour", "mixing", "erasing")),
@@ -79,10 +84,12 @@ class Recipe:
             for name in names:
                 if not 0.0 <= getattr(part, name) <= 1.0:
                     raise MixerGuiError(f"{name} lies in 0…1; {getattr(part, name)} does not.")
-        if not 0 <= self.coarse <= self.epochs:
-            raise MixerGuiError(f"Of {self.epochs} epochs, {self.coarse} cannot be coarse.")
+        if not 0 <= self.coarse < self.epochs:
+            raise MixerGuiError(f"Of {self.epochs} epochs, {self.coarse} cannot be coarse: the last one may not.")
         if self.coarse and (self.network.grid.rows % 2 or self.network.grid.columns % 2):
             raise MixerGuiError("Coarse epochs need an even number of patches along both edges.")
+        if self.network.dropout or self.network.stochastic_depth:
+            raise MixerGuiError("Dropout and stochastic depth draw from one generator for all threads; leave them out.")
         if self.warmup + self.decay > 1.0:
             raise MixerGuiError("warmup and decay are shares of one training: together at most 1.")
 
@@ -99,32 +106,40 @@ class Recipe:
         )
 
 
-def changed(recipe: Recipe, name: str, text: str) -> Recipe:
-    """The recipe with one value set from text: `batch`, `augmentation.mixing`, `network.stochastic_depth`.
+def changed(recipe: Recipe, texts: Mapping[str, str]) -> Recipe:
+    """The recipe with values set from text, by their names: `batch`, `augmentation.mixing`.
 
-    Raises MixerGuiError where there is no such value or the text cannot be one.
+    Raises MixerGuiError where there is no such value, a text cannot be one, or they do not go together.
     """
-    part, _, inner = name.rpartition(".")
     values = changeable(recipe)
-    if name not in values:
-        raise MixerGuiError(f"A recipe has no value “{name}”; it has {', '.join(values)}.")
-    try:
-        value = _parsed(text, values[name])
-    except ValueError:
-        kind = "yes or no" if isinstance(values[name], bool) else "a number"
-        raise MixerGuiError(f"“{name}” is {kind}, not “{text}”.") from None
-    given: dict[str, Any] = {inner: value}
-    if part:
-        given = {part: replace(getattr(recipe, part), **given)}
-    return replace(recipe, **given)
+    given: dict[str, Any] = {}
+    varied: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in values:
+            raise MixerGuiError(f"A recipe has no value “{name}”; it has {', '.join(values)}.")
+        try:
+            value = _parsed(text, values[name])
+        except ValueError:
+            kind = "yes or no" if isinstance(values[name], bool) else "a number"
+            raise MixerGuiError(f"“{name}” is {kind}, not “{text}”.") from None
+        if name.startswith(VARIED):
+            varied[name.removeprefix(VARIED)] = value
+        else:
+            given[name] = value
+    return replace(recipe, **given, augmentation=replace(recipe.augmentation, **varied))
 
 
 def changeable(recipe: Recipe) -> dict[str, bool | int | float]:
     """What `changed` takes, and its present values."""
     own = {each.name: getattr(recipe, each.name) for each in fields(recipe)}
-    varied = {f"augmentation.{each.name}": getattr(recipe.augmentation, each.name) for each in fields(Augmentation)}
-    rates = {f"network.{name}": getattr(recipe.network, name) for name in ("dropout", "stochastic_depth")}
-    return {name: value for name, value in (own | varied | rates).items() if isinstance(value, bool | int | float)}
+    varied = {f"{VARIED}{each.name}": getattr(recipe.augmentation, each.name) for each in fields(Augmentation)}
+    return {name: value for name, value in (own | varied).items() if isinstance(value, bool | int | float)}
+
+
+def described(recipe: Recipe) -> dict[str, str]:
+    """Everything that decides the weights but the pictures, by name, as text."""
+    network = {f"network.{each.name}": str(getattr(recipe.network, each.name)) for each in fields(recipe.network)}
+    return {name: str(value) for name, value in changeable(recipe).items()} | network
 
 
 def _parsed(text: str, like: float) -> bool | int | float:

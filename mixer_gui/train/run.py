@@ -28,7 +28,7 @@ from mixer_gui.train.lanes import Batch, Lanes
 from mixer_gui.train.measure import Epoch, figures
 from mixer_gui.train.optimisers import optimisers, set_rates
 from mixer_gui.train.reading import PictureSet
-from mixer_gui.train.recipe import Recipe
+from mixer_gui.train.recipe import Recipe, described
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -71,8 +71,8 @@ class Training:
         first = self._network(1 if before is None else len(before.history))
         self._learn_with(initialised(first, recipe.seed).to(device))
         self._identity = saved.Identity(
-            recipe=repr(recipe),
-            pictures=hashlib.sha256(b"".join(pictures.digests)).hexdigest(),
+            recipe=described(recipe),
+            pictures=_digest(pictures),
             device=device.type,
         )
         self.history: tuple[Epoch, ...] = ()
@@ -153,7 +153,7 @@ class Training:
         each = (self._work(number) - before) // self._steps
         order = self._learnt[torch.randperm(len(self._learnt), generator=_generator(recipe.seed, number, 0))]
         for step in range(1, self._steps + 1):
-            set_rates(self._optimisers, recipe, (before + (step - 1) * each) / work)
+            set_rates(self._optimisers, recipe, (before + (step - 0.5) * each) / work)
             chosen = order[(step - 1) * recipe.batch : step * recipe.batch]
             chance = draw(recipe.batch, recipe.augmentation, _generator(recipe.seed, number, step))
             batch = Batch(self._pixels[chosen], self._labels[chosen], chance)
@@ -161,7 +161,7 @@ class Training:
             if not math.isfinite(loss):
                 raise MixerGuiError(
                     f"The training came apart in epoch {number}, step {step}: its loss is no number any more. Lower "
-                    "the learning rates (--matrix-rate, --other-rate) and train into another folder."
+                    "the learning rates (--set matrix_rate=…, --set other_rate=…) and train into another folder."
                 )
             self._lanes.each(*(optimiser.step for optimiser in self._optimisers))
             self._average.update_parameters(self.model)
@@ -193,6 +193,12 @@ class Training:
             optimiser.load_state_dict(content)
         self._lanes.take_over()
         self.history = before.history
+
+
+def _digest(pictures: PictureSet) -> str:
+    """Of all pictures, their classes and their order."""
+    content = (*pictures.digests, pictures.labels.tobytes(), "\n".join(pictures.classes).encode())
+    return hashlib.sha256(b"".join(content)).hexdigest()
 
 
 def _generator(seed: int, epoch: int, step: int) -> torch.Generator:

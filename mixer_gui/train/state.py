@@ -25,14 +25,23 @@ FORMAT = 1
 class Identity:
     """Tells a training from any other: with equal ones the weights are equal, too."""
 
-    recipe: str
+    recipe: dict[str, str]  # see `recipe.described`
     pictures: str  # digest of all pictures in their order
     device: str
 
     def difference(self, other: Identity) -> str:
         """In words, what tells this one from another."""
-        names = {"recipe": "another recipe", "pictures": "other pictures", "device": "another device"}
-        return ", ".join(words for name, words in names.items() if getattr(self, name) != getattr(other, name))
+        names = sorted(self.recipe.keys() | other.recipe.keys())
+        found = [
+            f"{name} {self.recipe.get(name)} in place of {other.recipe.get(name)}"
+            for name in names
+            if self.recipe.get(name) != other.recipe.get(name)
+        ]
+        if self.pictures != other.pictures:
+            found.append("other pictures or classes")
+        if self.device != other.device:
+            found.append(f"{self.device} in place of {other.device}")
+        return ", ".join(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +75,11 @@ def save(folder: Path, state: State) -> None:
             os.fsync(file.fileno())
         partial.replace(target)
     except (OSError, RuntimeError) as error:  # torch says RuntimeError of a full disk
+        partial.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "is the disk full?"
         raise MixerGuiError(
-            f"The state of the training could not be saved in “{folder}”. Make room there and give the same command "
-            "again: it goes on from the epoch before.",
+            f"The state of the training could not be saved in “{folder}” ({reason}). Give the same command again once "
+            "there is room: it goes on after the epoch before.",
             str(error),
         ) from error
 
@@ -92,6 +103,11 @@ def load(folder: Path) -> State | None:
         )
     except MixerGuiError:
         raise
+    except (OSError, MemoryError) as error:
+        raise MixerGuiError(
+            f"“{path}”, the state of a training, could not be read. Check its rights, the disk and the memory.",
+            str(error),
+        ) from error
     except Exception as error:  # a damaged file fails in any way there is
         raise MixerGuiError(
             f"“{path}”, the state of a training, is damaged. Delete it to begin anew, or train into another folder.",

@@ -48,5 +48,5 @@ def test_seeds_decide_the_first_weights() -> None:
 def test_coarse_epochs_need_an_even_grid_and_a_place_among_the_epochs() -> None:
     with pytest.raises(MixerGuiError, match="even number of patches"):
         Recipe(network=replace(FINE, image_size=(24, 48)), coarse=1)
-    with pytest.raises(MixerGuiError, match="Of 3 epochs, 4 cannot be coarse"):
-        Recipe(network=FINE, epochs=3, coarse=4)
+    with pytest.raises(MixerGuiError, match="Of 3 epochs, 3 cannot be coarse"):
+        Recipe(network=FINE, epochs=3, coarse=3)

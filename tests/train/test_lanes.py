@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mixer_gui.model.mixer import MlpMixer
-from mixer_gui.train.augment import draw, plain, vary
+from mixer_gui.train.augment import Varied, draw, plain, vary
 from mixer_gui.train.initial import initialised
 from mixer_gui.train.lanes import Batch, Lanes, part_size
 from mixer_gui.train.recipe import MINI, Augmentation, Recipe
@@ -52,18 +52,26 @@ def make_lanes() -> Iterator[Callable[..., Lanes]]:
         each.close()
 
 
+def varied(batch: Batch) -> Varied:
+    order = torch.arange(-1, len(batch.labels))
+    return vary(batch.pixels[order], batch.chance.of(order, CPU), RECIPE.preprocessing)
+
+
 def gradients(model: MlpMixer) -> list[Tensor]:
     return [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
 
 
+@pytest.mark.parametrize("part", [1, 5, 64])
 def test_gradients_are_those_of_autograd_in_fp32_but_for_rounding(
-    model: MlpMixer, batch: Batch, make_lanes: Callable[..., Lanes]
+    part: int, model: MlpMixer, batch: Batch, make_lanes: Callable[..., Lanes]
 ) -> None:
-    loss = make_lanes(model, count=2).gradients(batch, RECIPE.preprocessing, 0.1)
+    lanes = make_lanes(model, count=2)
+    lanes.part = part
+    loss = lanes.gradients(batch, RECIPE.preprocessing, 0.1)
     found = gradients(model)
     exact = copy.deepcopy(model).train()
     exact.zero_grad()
-    images = vary(batch.pixels, batch.chance, RECIPE.preprocessing).images
+    images = varied(batch).images
     wanted_loss = functional.cross_entropy(exact(images)[0], batch.labels, label_smoothing=0.1)
     wanted_loss.backward()
     assert loss == pytest.approx(wanted_loss.item(), rel=0.01)
@@ -72,28 +80,28 @@ def test_gradients_are_those_of_autograd_in_fp32_but_for_rounding(
     largest = max(theirs.norm().item() for theirs in wanted)
     for (name, _), mine, theirs in zip(model.named_parameters(), found, wanted, strict=True):
         # A bias that LayerNorm takes out again has no gradient at all: there, rounding is all there is.
-        assert (mine - theirs).norm() < 0.05 * theirs.norm() + 0.001 * largest, name
+        assert (mine - theirs).norm() < 0.03 * theirs.norm() + 0.001 * largest, name
 
 
 def test_a_mixed_picture_counts_for_both_classes_by_their_shares(
     model: MlpMixer, batch: Batch, make_lanes: Callable[..., Lanes]
 ) -> None:
-    """In one lane and one part the pairs are neighbours in the batch, so a loop can say what the loss is."""
+    """Pairs are neighbours in the batch, whoever learns from them: a loop can say what the loss is."""
     chance = draw(24, replace(RECIPE.augmentation, mixing=1.0), torch.Generator().manual_seed(5))
     mixed = batch._replace(chance=chance)
-    lanes = make_lanes(model, count=1)
-    assert lanes.part >= 24
+    lanes = make_lanes(model, count=3)
+    lanes.part = 3
     loss = lanes.gradients(mixed, RECIPE.preprocessing, 0.0)
-    varied = vary(batch.pixels, chance, RECIPE.preprocessing)
+    shown = varied(mixed)
     with torch.no_grad():
-        log_probabilities = model.train()(varied.images)[0].log_softmax(-1)
+        log_probabilities = model.train()(shown.images)[0].log_softmax(-1)
     wanted = 0.0
     for b in range(24):
-        own, share = batch.labels[b], varied.own[b].item()
+        own, share = batch.labels[b], shown.own[b].item()
         partner = batch.labels[b - 1]
         wanted -= (share * log_probabilities[b, own] + (1 - share) * log_probabilities[b, partner]).item() / 24
     assert loss == pytest.approx(wanted, rel=0.01)
-    assert (varied.own < 0.9).any()
+    assert (shown.own < 0.9).any()
 
 
 def test_equal_batches_give_bit_equal_gradients_on_any_number_of_threads_at_work(

@@ -6,12 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from photograph_crops import PHOTOGRAPHS, write_crops, zipped
+from PIL import Image
 
+from mixer_gui.train.measure import Epoch
+from mixer_gui.train.reading import read
+from mixer_gui.train.recipe import MINI, Recipe
+from mixer_gui.train.run import Training
 from mixer_gui.train.state import STATE_NAME
 
 TINY = (
@@ -20,6 +27,7 @@ TINY = (
 )
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": ""}
 LIMIT_S = 120.0
+CPU = torch.device("cpu")
 
 
 def command(*arguments: object) -> list[str]:
@@ -45,29 +53,49 @@ def trained(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_killed_training_goes_on_to_the_very_weights_of_one_that_was_not(
-    crops: Path, trained: Path, tmp_path: Path
-) -> None:
-    arguments = (crops, "--out", tmp_path / "out", "--epochs", 3, "--coarse", 1, *TINY)
+def test_a_killed_training_goes_on_to_the_very_weights_of_one_that_was_not(crops: Path, tmp_path: Path) -> None:
+    """Killed in its first epochs, which are fine: coarse ones would begin anew with optimisers and average."""
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert train(crops, "--out", whole, "--epochs", 5, *TINY).returncode == 0
+    arguments = (crops, "--out", out, "--epochs", 5, *TINY)
     running = subprocess.Popen(
         command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + LIMIT_S
-    while not (tmp_path / "out" / STATE_NAME).exists():
+    while not (out / STATE_NAME).exists():
         assert running.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline
-        time.sleep(0.005)
+        time.sleep(0.002)
     running.kill()
     running.wait()
-    assert not (tmp_path / "out" / "model.safetensors").exists(), "killed too late to prove anything"
+    assert len(torch.load(out / STATE_NAME, weights_only=True)["history"]) < 5, "killed too late to prove anything"
     done = train(*arguments)
     assert done.returncode == 0, done.stderr
-    weights = [(folder / "model.safetensors").read_bytes() for folder in (trained, tmp_path / "out")]
-    assert weights[0] == weights[1]
-    states = [torch.load(folder / STATE_NAME, weights_only=True) for folder in (trained, tmp_path / "out")]
+    assert (whole / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
+    states = [torch.load(folder / STATE_NAME, weights_only=True) for folder in (whole, out)]
     for part in ("weights", "average"):
         for name, tensor in states[0][part].items():
             assert torch.equal(tensor, states[1][part][name]), f"{part} {name}"
+
+
+@pytest.mark.parametrize("coarse", [0, 2])
+def test_a_training_stopped_after_each_epoch_ends_in_the_same_weights(coarse: int, crops: Path, tmp_path: Path) -> None:
+    network = replace(
+        MINI, image_size=(32, 32), num_blocks=2, hidden_dim=32, tokens_mlp_dim=16, channels_mlp_dim=64, num_classes=4
+    )
+    recipe = Recipe(network=network, epochs=4, coarse=coarse, batch=16, held_out=20)
+    pictures = read([crops], recipe.preprocessing, lambda done, total: None)
+    with Training(pictures, recipe, tmp_path, CPU) as training:
+        assert sum(isinstance(event, Epoch) for event in training.epochs()) == 4
+        wanted = {name: weight.clone() for name, weight in training.average.state_dict().items()}
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    for number in range(1, 5):
+        with Training(pictures, recipe, stopped, CPU) as training:
+            assert len(training.history) == number - 1
+            next(event for event in training.epochs() if isinstance(event, Epoch))
+    for name, weight in training.average.state_dict().items():
+        assert torch.equal(weight, wanted[name]), name
 
 
 def test_a_training_learns_what_its_pictures_show(crops: Path, tmp_path: Path) -> None:
@@ -95,7 +123,7 @@ def test_a_folder_with_another_training_is_left_alone(crops: Path, trained: Path
     before = (trained / STATE_NAME).read_bytes()
     done = train(crops, "--out", trained, "--epochs", 4, "--coarse", 1, *TINY)
     assert done.returncode == 1
-    assert "holds another training, with another recipe" in done.stderr
+    assert "holds another training, with epochs 3 in place of 4" in done.stderr
     assert (trained / STATE_NAME).read_bytes() == before
 
 
@@ -151,6 +179,8 @@ def test_a_reserved_picture_among_the_training_pictures_is_refused_or_left_out(c
         (("--hold-out", "5000"), "of these 120 at most 116 can"),
         (("--variant", "S/17"), "no variant"),
         (("--patch-size", "7"), "cannot be cut into patches"),
+        (("--set", "augmentation.aspect=0"), "at least 1"),
+        (("--out", "/dev/null/there"), "Nothing can be written"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_sentence_with_exit_code_1(
@@ -160,6 +190,41 @@ def test_what_cannot_be_trained_is_said_in_a_sentence_with_exit_code_1(
     assert done.returncode == 1, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_files_of_others_are_not_overwritten(crops: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    done = train(crops, "--out", tmp_path, "--epochs", 1, *TINY)
+    assert done.returncode == 1
+    assert "holds README.md already" in done.stderr
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_patches_of_any_size_and_a_single_step_do(crops: Path, tmp_path: Path) -> None:
+    """36 is no multiple of the variant's own patches; and one step in all has to teach something."""
+    done = train(crops, "--out", tmp_path, "--epochs", 1, *TINY, "--image-size", 36, "--patch-size", 6, "--batch", 68)
+    assert done.returncode == 0, done.stderr
+    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    assert state["weights"]["blocks.0.mlp_tokens.fc1.weight"].shape == (16, 36)
+    assert state["weights"]["head.weight"].any()
+
+
+def test_where_nothing_is_said_no_more_is_held_out_than_can_be(tmp_path: Path) -> None:
+    for number, colour in enumerate(("red", "green", "blue", "white") * 8):
+        (tmp_path / "in" / str(number)).mkdir(parents=True)
+        Image.new("RGB", (20 + number, 20), colour).save(tmp_path / "in" / str(number) / "0.png")
+        Image.new("RGB", (20, 20), (number, 0, 0)).save(tmp_path / "in" / str(number) / "1.png")
+    smaller = TINY[: TINY.index("--hold-out")] + TINY[TINY.index("--hold-out") + 2 :]
+    done = train(tmp_path / "in", "--out", tmp_path / "out", "--epochs", 1, *smaller)
+    assert done.returncode == 0, done.stderr
+    assert "3 held out" in done.stderr
+
+
+def test_two_processes_do_not_train_into_one_folder(crops: Path, tmp_path: Path) -> None:
+    with FileLock(tmp_path / f"{STATE_NAME}.lock"):
+        done = train(crops, "--out", tmp_path, "--epochs", 1, *TINY)
+    assert done.returncode == 1
+    assert "Another process is training" in done.stderr
 
 
 def test_a_damaged_state_is_named_and_kept(crops: Path, tmp_path: Path) -> None:
@@ -189,3 +254,15 @@ def test_ctrl_c_stops_with_130_and_says_how_to_go_on(crops: Path, tmp_path: Path
     assert running.returncode == 130
     assert "The same command goes on" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.gpu
+def test_a_training_on_cuda_learns_and_goes_on(crops: Path, tmp_path: Path) -> None:
+    arguments = (crops, "--out", tmp_path, "--epochs", 25, "--coarse", 5, *TINY, "--device", "cuda")
+    done = train(*arguments, "--set", "augmentation.mixing=0")
+    assert done.returncode == 0, done.stderr
+    state = torch.load(tmp_path / STATE_NAME, weights_only=True)
+    assert state["history"][-1]["training_loss"] < state["history"][0]["training_loss"] - 0.2
+    assert state["history"][-1]["held_out"]["top1"] >= 0.6
+    again = train(*arguments, "--set", "augmentation.mixing=0")
+    assert again.returncode == 0, again.stderr
