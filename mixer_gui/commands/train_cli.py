@@ -39,7 +39,7 @@ def train(
     coarse: Annotated[
         int,
         typer.Option(
-            min=0, help="Of these epochs, the first ones with pictures of half the edge, in a quarter of the time."
+            min=0, help="Of these epochs, the first ones with pictures of half the edge, in less than half of the time."
         ),
     ] = 0,
     batch: Annotated[
