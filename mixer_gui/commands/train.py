@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mixer_gui.commands.output import say
-from mixer_gui.engine.device import choose_device, ran_out_of_gpu_memory
+from mixer_gui.engine.device import choose_device, processor_name, ran_out_of_gpu_memory
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.hub_config import CONFIG_NAME
 from mixer_gui.records import DevicePreference, MixerGuiError
@@ -77,7 +77,8 @@ def run(order: Order) -> Path:
                     f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, "
                     f"{training.held_out:,} held out. {told.reason}"
                 )
-                _learn(order, training, pictures, told.name)
+                name = told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}"
+                _learn(order, training, pictures, name)
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise

@@ -96,6 +96,11 @@ class Training:
         return len(self._held_out)
 
     @property
+    def lanes(self) -> int:
+        """How many threads make gradients."""
+        return self._lanes.count
+
+    @property
     def learnt(self) -> int:
         """How many pictures it learns from."""
         return len(self._learnt)

@@ -94,7 +94,7 @@ def config_of(folder: Path) -> dict[str, object]:
     [
         tiny_config(),
         tiny_config(gelu=Gelu.TANH, layer_norm_eps=1e-5),
-        tiny_config(image_size=(16, 32), stochastic_depth=0.1),
+        tiny_config(image_size=(16, 32)),
     ],
     ids=["plain", "tanh", "wide"],
 )

@@ -220,6 +220,23 @@ def test_where_nothing_is_said_no_more_is_held_out_than_can_be(tmp_path: Path) -
     assert "3 held out" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits as POSIX has them")
+def test_a_state_that_finds_no_room_leaves_the_one_before(crops: Path, tmp_path: Path) -> None:
+    assert train(crops, "--out", tmp_path / "one", "--epochs", 2, "--coarse", 1, *TINY).returncode == 0
+    needed = (tmp_path / "one" / STATE_NAME).stat().st_size
+    limited = ["bash", "-c", f'ulimit -f {needed // 2048}; exec "$@"', "bash"]
+    arguments = command(crops, "--out", tmp_path / "two", "--epochs", 2, "--coarse", 1, *TINY)
+    done = subprocess.run(
+        [*limited, *arguments], capture_output=True, encoding="utf-8", env=ENVIRONMENT, timeout=LIMIT_S
+    )
+    assert done.returncode == 1
+    assert "could not be saved" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "two" / f"{STATE_NAME}.partial").exists()
+    again = train(crops, "--out", tmp_path / "two", "--epochs", 2, "--coarse", 1, *TINY)
+    assert again.returncode == 0, again.stderr
+
+
 def test_two_processes_do_not_train_into_one_folder(crops: Path, tmp_path: Path) -> None:
     with FileLock(tmp_path / f"{STATE_NAME}.lock"):
         done = train(crops, "--out", tmp_path, "--epochs", 1, *TINY)
