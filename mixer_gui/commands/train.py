@@ -28,6 +28,7 @@ from mixer_gui.train.recipe import Recipe, changed
 from mixer_gui.train.run import Training
 from mixer_gui.train.state import STATE_NAME
 
+COARSE_SHARE = 2 / 3  # of the epochs, where nothing is said
 HELD_OUT_SHARE = 0.05  # of the pictures, where nothing is said
 MOST_HELD_OUT = 5000
 LEAST_CALIBRATED = 50  # held-out pictures: of fewer, a temperature says more about them than about the network
@@ -47,7 +48,7 @@ class Order:
     network: MixerConfig  # its number of classes is that of the pictures
     device: DevicePreference
     epochs: int
-    coarse: int  # of them
+    coarse: int | None  # of them
     batch: int | None
     held_out: int | None
     seed: int
@@ -89,7 +90,11 @@ def run(order: Order) -> Path:
 
 
 def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
-    recipe = Recipe(network=network, epochs=order.epochs, coarse=order.coarse, held_out=held_out, seed=order.seed)
+    coarse = order.coarse
+    if coarse is None:
+        is_even = network.grid.rows % 2 == network.grid.columns % 2 == 0
+        coarse = int(COARSE_SHARE * order.epochs) if is_even else 0
+    recipe = Recipe(network=network, epochs=order.epochs, coarse=coarse, held_out=held_out, seed=order.seed)
     if order.batch is not None:
         recipe = replace(recipe, batch=order.batch)
     texts = {}

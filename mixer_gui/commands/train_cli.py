@@ -37,11 +37,16 @@ def train(
     channel_width: Annotated[int | None, typer.Option(min=1, help="Hidden width of channel mixing.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Times that every picture is learnt from.")] = 30,
     coarse: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=0, help="Of these epochs, the first ones with pictures of half the edge, in less than half of the time."
+            min=0,
+            help=(
+                "Of these epochs, the first ones with pictures of half the edge, each in less than half of the time. "
+                "[default: two thirds, where the number of patches along each edge is even]"
+            ),
+            show_default=False,
         ),
-    ] = 0,
+    ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Pictures a step. [default: 256]", show_default=False)
     ] = None,

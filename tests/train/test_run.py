@@ -56,8 +56,8 @@ def trained(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_training_goes_on_to_the_very_weights_of_one_that_was_not(crops: Path, tmp_path: Path) -> None:
     """Killed in its first epochs, which are fine: coarse ones would begin anew with optimisers and average."""
     whole, out = tmp_path / "whole", tmp_path / "out"
-    assert train(crops, "--out", whole, "--epochs", 5, *TINY).returncode == 0
-    arguments = (crops, "--out", out, "--epochs", 5, *TINY)
+    assert train(crops, "--out", whole, "--epochs", 5, "--coarse", 0, *TINY).returncode == 0
+    arguments = (crops, "--out", out, "--epochs", 5, "--coarse", 0, *TINY)
     running = subprocess.Popen(
         command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
