@@ -36,7 +36,7 @@ TABLE_NAME = "training.csv"
 TOLD_SKIPPED = 5
 TOLD_EVERY_S = 30.0  # where there is no terminal
 
-Told = Callable[[int, int], None]  # how many are done, of how many
+Told = Callable[[float, float], None]  # how much is done, of how much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ def _learn(order: Order, training: Training, pictures: PictureSet, device: str) 
                 if is_written:
                     _publish(order, training, pictures, device)
             else:
-                told(event.work_done, event.work)
+                told(event.share, 1.0)
     if not is_written:  # it had ended before, and was killed or asked for again
         _publish(order, training, pictures, device)
 
@@ -225,7 +225,7 @@ def _bar(description: str) -> Iterator[Told]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(description, total=None)
 
-        def told(done: int, total: int) -> None:
+        def told(done: float, total: float) -> None:
             progress.update(task, completed=done, total=total)
 
         yield told
@@ -233,9 +233,9 @@ def _bar(description: str) -> Iterator[Told]:
 
 def _lines(description: str) -> Told:
     began = last = time.monotonic()
-    first: int | None = None
+    first: float | None = None
 
-    def told(done: int, total: int) -> None:
+    def told(done: float, total: float) -> None:
         nonlocal last, first
         now = time.monotonic()
         if first is None:
