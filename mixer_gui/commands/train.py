@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,8 @@ from mixer_gui.train.state import STATE_NAME
 COARSE_SHARE = 2 / 3  # of the epochs, where nothing is said
 HELD_OUT_SHARE = 0.05  # of the pictures, where nothing is said
 MOST_HELD_OUT = 5000
+SMALL_HELD_OUT, SMALL_HELD_OUT_SHARE = 1000, 0.2  # up to so many a larger share, or a few would decide
+LARGEST_BATCH, SMALLEST_BATCH, LEAST_STEPS = 256, 8, 8  # an epoch has at least so many steps
 LEAST_CALIBRATED = 50  # held-out pictures: of fewer, a temperature says more about them than about the network
 TABLE_NAME = "training.csv"
 TOLD_SKIPPED = 5
@@ -62,21 +65,20 @@ class Order:
 
 def run(order: Order) -> Path:
     """Train to the end and return the folder. Raises MixerGuiError; after Ctrl-C the same command goes on."""
+    if order.out.resolve() in {path.resolve() for path in order.paths}:
+        raise MixerGuiError(f"“{order.out}” holds the pictures. Choose another folder for the model (--out).")
     _make(order.out)
     with _alone(order.out):
         pictures = _pictures(order, _recipe(order, order.network, held_out=0))
-        held_out = order.held_out
-        if held_out is None:
-            held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(pictures.labels)), spare(pictures))
-        recipe = _recipe(order, replace(order.network, num_classes=len(pictures.classes)), held_out=held_out)
+        recipe = _fitting(order, pictures)
         device, told = choose_device(order.device)
         if device.type == "mps":  # bf16 was never tried there
             device, told = choose_device(DevicePreference.CPU)
         try:
             with Training(pictures, recipe, order.out, device) as training:
                 say(
-                    f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, "
-                    f"{training.held_out:,} held out. {told.reason}"
+                    f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, {recipe.batch} at "
+                    f"a time; {training.held_out:,} held out. {told.reason}"
                 )
                 name = told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}"
                 _learn(order, training, pictures, name)
@@ -87,6 +89,20 @@ def run(order: Order) -> Path:
                 f"The memory of {told.name} does not suffice. Take fewer pictures at a time (--batch).", str(error)
             ) from error
     return order.out
+
+
+def _fitting(order: Order, pictures: PictureSet) -> Recipe:
+    """The recipe for these pictures, where the user leaves something to them."""
+    count = len(pictures.labels)
+    held_out = order.held_out
+    if held_out is None:
+        share = max(HELD_OUT_SHARE * count, min(SMALL_HELD_OUT_SHARE * count, SMALL_HELD_OUT))
+        held_out = min(MOST_HELD_OUT, round(share), spare(pictures))
+    batch = LARGEST_BATCH
+    while batch > SMALLEST_BATCH and batch * LEAST_STEPS > count - held_out:
+        batch //= 2
+    network = replace(order.network, num_classes=len(pictures.classes))
+    return _recipe(replace(order, batch=order.batch or batch), network, held_out=held_out)
 
 
 def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
@@ -127,12 +143,19 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """While no other process trains into the folder."""
+    """While no other process trains into the folder; where nothing came of it, the folder goes again."""
+    lock = FileLock(folder / f"{STATE_NAME}.lock", timeout=0)
     try:
-        with FileLock(folder / f"{STATE_NAME}.lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise MixerGuiError(f"Another process is training into “{folder}”. Wait for it, or stop it first.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # the second fails where there is something in the folder, as there should be
+            Path(lock.lock_file).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _pictures(order: Order, recipe: Recipe) -> PictureSet:
@@ -158,6 +181,9 @@ def _pictures(order: Order, recipe: Recipe) -> PictureSet:
 
 def _learn(order: Order, training: Training, pictures: PictureSet, device: str) -> None:
     """All epochs that are left. After each: a row of the table, the chart and, unless it was coarse, the model."""
+    done, planned = len(training.history), training.recipe.epochs
+    if done:
+        say(f"All {planned} epochs were done before." if done == planned else f"Going on after epoch {done}.")
     say(heading())
     for epoch in training.history:
         say(row(epoch))
@@ -174,6 +200,7 @@ def _learn(order: Order, training: Training, pictures: PictureSet, device: str) 
                 told(event.share, 1.0)
     if not is_written:  # it had ended before, and was killed or asked for again
         _publish(order, training, pictures, device)
+    say(f"Done. Look at it: mixer-gui {shlex.quote(str(order.out))}; its card is README.md there.")
 
 
 def _draw(training: Training, out: Path) -> None:

@@ -48,13 +48,14 @@ def train(
         ),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Pictures a step. [default: 256]", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Pictures a step. [default: 256, or fewer of few]", show_default=False),
     ] = None,
     hold_out: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="Pictures that are measured after each epoch and not learnt from. [default: 5 %, at most 5000]",
+            help="Pictures that are measured after each epoch and not learnt from. [default: 5 %, of few 20 %]",
             show_default=False,
         ),
     ] = None,
@@ -123,7 +124,7 @@ def train(
     except MixerGuiError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        typer.echo(f"\nStopped. The same command goes on after the last epoch that “{out}” holds.", err=True)
+        typer.echo("\nStopped. The same command goes on after the last epoch that was finished.", err=True)
         raise typer.Exit(130) from None
     typer.echo(folder)
 

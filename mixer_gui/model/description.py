@@ -29,6 +29,7 @@ from mixer_gui.records import (
 )
 
 # What a folder may call its weights, the preferred first (timm's order).
+TRAINING_NAME = "training.pt"  # the state of a training, which is no checkpoint
 WEIGHT_NAMES = ("model.safetensors", INDEX_NAME, "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -105,6 +106,11 @@ def locate(ref: ModelRef) -> Place:
         return Place(ref, path, None)
     if not path.is_dir():
         raise MixerGuiError(f"There is no file or folder “{path.name}” any more.", str(path))
+    if not (path / CONFIG_NAME).is_file() and (path / TRAINING_NAME).is_file():
+        raise MixerGuiError(
+            f"“{path.name}” holds a training that has no model yet: it is written after each epoch that is not coarse. "
+            "Give the command of the training again to go on with it."
+        )
     if not (path / CONFIG_NAME).is_file():
         raise MixerGuiError(
             f"The folder “{path.name}” is not a checkpoint: it has no {CONFIG_NAME}. Open the file with the "

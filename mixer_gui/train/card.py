@@ -148,12 +148,13 @@ def _measured(temperature: float, made: Provenance) -> str:
             ),
         )
     )
-    parts = [
-        figures,
-        "By the training itself, before the weights were rounded to fp16. The pictures were not learnt from, but the "
-        "temperature was fitted on them: what the right column says of calibration is of the pictures it was fitted "
-        "on.\n",
-    ]
+    fitted = (
+        "The pictures were not learnt from, but the temperature was fitted on them: what the right column says of "
+        "calibration is of the pictures it was fitted on."
+        if temperature != 1.0
+        else "The pictures were not learnt from. No temperature was fitted: probabilities may be too high or too low."
+    )
+    parts = [figures, f"By the training itself, before the weights were rounded to fp16. {fitted}\n"]
     if made.history:
         parts.append(f"![Loss, top-1 and top-5 by epoch]({CHART_NAME})\n")
     return "\n".join(parts)

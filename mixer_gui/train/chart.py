@@ -22,10 +22,10 @@ COLUMNS = (
     ("time", 8),
     ("pictures/s", 10),
     ("loss", 7),
-    ("held-out loss", 13),
-    ("top-1", 7),
-    ("top-5", 7),
-    ("calib.", 7),
+    ("held-out", 8),
+    ("top-1", 8),
+    ("top-5", 8),
+    ("calib. error", 12),
 )
 CSV_COLUMNS = (
     "epoch",

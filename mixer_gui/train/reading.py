@@ -38,6 +38,8 @@ MOST_BYTES_AHEAD = 256 << 20
 # Nobody looks at the frame: the smaller, the less crosses between the processes.
 DISPLAY_EDGE = 1
 
+UTF8_MARK = 0x800  # of an entry's flags
+
 # Of a zip's packings those that zipfile unpacks piece by piece, so that a limit can be kept.
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -139,16 +141,17 @@ def need_memory(count: int, preprocessing: Preprocessing) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A picture that was found. `folder` is that which it lies in, "" at the top of a zip."""
+    """A picture that was found. `folder`, its class, is that which it lies in, "" at the top of a zip."""
 
     folder: str
+    above: tuple[str, str]  # the folder or zip that was given, and the folder in it that `folder` lies in
     file: str
     name: str  # for sentences
     size_bytes: int  # that reading it takes in this process
     source: Callable[[], FileSource | BytesSource]
 
 
-def _classes(found: Iterable[_Listed], paths: Sequence[Path]) -> tuple[str, ...]:
+def _classes(found: Sequence[_Listed], paths: Sequence[Path]) -> tuple[str, ...]:
     """Sorted; MixerGuiError where these pictures are none to learn from."""
     pictures = Counter(listed.folder for listed in found)
     if not pictures:
@@ -156,6 +159,7 @@ def _classes(found: Iterable[_Listed], paths: Sequence[Path]) -> tuple[str, ...]
     if "" in pictures:
         stray = next(listed.name for listed in found if not listed.folder)
         raise MixerGuiError(f"“{stray}” lies in no folder, so it has no class. {_WANTED}")
+    _refuse_two_levels(found)
     if len(pictures) < 2:
         raise MixerGuiError(
             f"All {pictures.total():,} pictures lie in folders named “{next(iter(pictures))}”, and one class is "
@@ -165,6 +169,20 @@ def _classes(found: Iterable[_Listed], paths: Sequence[Path]) -> tuple[str, ...]
         if not name.isprintable():  # nor could it be written into config.json
             raise MixerGuiError(f"The folder {name!a} has a name that cannot be shown as a class. Rename it.")
     return tuple(sorted(pictures))
+
+
+def _refuse_two_levels(found: Iterable[_Listed]) -> None:
+    """One class in several places of what was given: what is meant may be the folders above, or one of the places."""
+    places: dict[tuple[str, str], str] = {}
+    for listed in found:
+        root, above = listed.above
+        first = places.setdefault((root, listed.folder), above)
+        if first != above:
+            raise MixerGuiError(
+                f"A folder “{listed.folder}” lies in “{first}” and another one in “{above}”. A picture's class is the "
+                "name of the folder right around it: put the pictures of each class into one folder, or give one of "
+                "the two."
+            )
 
 
 def _spelled(paths: Sequence[Path]) -> str:
@@ -186,6 +204,7 @@ def _listed(paths: Sequence[Path], opened: ExitStack) -> list[_Listed]:
 
 
 def _in_folders(folders: Sequence[Path]) -> Iterator[_Listed]:
+    holding_others = {folder for folder in folders if _holds_folders(folder)}
     for source in expand(folders, recursive=True):
         path = source.path
         if path.suffix.lower() not in PICTURE_SUFFIXES or path in folders:  # what `expand` could not look into
@@ -193,16 +212,27 @@ def _in_folders(folders: Sequence[Path]) -> Iterator[_Listed]:
                 f"The folder “{path}” may not be read. Check its rights, or the disk or the connection to it."
             )
         folder = path.parent
-        if folder in folders and any(each.is_dir() for each in folder.iterdir() if not each.name.startswith(".")):
+        if "__MACOSX" in path.parts:
+            continue
+        if folder in holding_others:
             raise MixerGuiError(f"“{path}” lies beside the class folders, so it has no class. {_WANTED}")
         name = folder.name if folder.name not in ("", "..") else folder.resolve().name
-        yield _Listed(_class_name(name), path.name, str(path), 0, partial(FileSource, path))
+        root = next(str(each) for each in folders if path.is_relative_to(each))
+        above = (root, str(folder.parent))
+        yield _Listed(_class_name(name), above, path.name, str(path), 0, partial(FileSource, path))
+
+
+def _holds_folders(folder: Path) -> bool:
+    try:
+        return any(each.is_dir() for each in folder.iterdir() if not each.name.startswith("."))
+    except OSError:  # said of its pictures
+        return False
 
 
 def _in_zip(path: Path, opened: ExitStack) -> Iterator[_Listed]:
     archive = opened.enter_context(_open_zip(path))
     for info in archive.infolist():
-        place = PurePosixPath(info.filename.replace("\\", "/"))  # some programs on Windows write those
+        place = PurePosixPath(_file_name(info).replace("\\", "/"))  # some programs on Windows write those
         hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
         if info.is_dir() or hidden or place.suffix.lower() not in PICTURE_SUFFIXES:
             continue
@@ -214,9 +244,19 @@ def _in_zip(path: Path, opened: ExitStack) -> Iterator[_Listed]:
         if info.compress_type not in _PACKINGS:
             raise MixerGuiError(f"“{path.name}” is packed in a way that this program does not unpack. {_PACK_AGAIN}")
         _check_size(name, info.file_size)
-        yield _Listed(
-            _class_name(place.parent.name), place.name, name, info.file_size, partial(_unpacked, archive, info, name)
-        )
+        above = (str(path), str(place.parent.parent))
+        unpacked = partial(_unpacked, archive, info, name)
+        yield _Listed(_class_name(place.parent.name), above, place.name, name, info.file_size, unpacked)
+
+
+def _file_name(info: zipfile.ZipInfo) -> str:
+    """In UTF-8 where the bytes are: macOS and Info-ZIP write it without the mark that says so."""
+    if info.flag_bits & UTF8_MARK:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _class_name(folder: str) -> str:

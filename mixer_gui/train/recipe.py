@@ -11,12 +11,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.description import IMAGENET_MEAN, IMAGENET_STD
 from mixer_gui.records import CropMode, Interpolation, MixerGuiError, Preprocessing
-
-# Mean and deviation of ImageNet's pictures per RGB channel, as torchvision's and timm's models use them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 VARIED = "augmentation."  # before the names of its values
 

@@ -122,13 +122,12 @@ class Training:
                 total += step.loss
                 yield step
             seconds = time.monotonic() - began
-            logits, labels = self.held_out_logits()
             epoch = Epoch(
                 number=number,
                 seconds=seconds,
                 pictures_per_s=self._steps * self.recipe.batch / seconds,
                 training_loss=total / self._steps,
-                held_out=figures(logits, labels) if len(labels) else None,
+                held_out=figures(*self.held_out_logits()) if self.held_out else None,
             )
             self.history += (epoch,)
             self._save()
@@ -197,8 +196,8 @@ class Training:
     def _go_on(self, before: saved.State) -> None:
         if before.identity != self._identity:
             raise MixerGuiError(
-                f"“{self._folder}” holds another training, with {before.identity.difference(self._identity)}. Give its "
-                "command again to go on with it, or train into another folder (--out)."
+                f"“{self._folder}” holds another training: {before.identity.difference(self._identity)}. To go on with "
+                "that one give its own command; for this one choose another folder (--out)."
             )
         self.model.load_state_dict(before.weights)
         self._average.load_state_dict(before.average)

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mixer_gui.model.description import TRAINING_NAME
 from mixer_gui.records import MixerGuiError
 from mixer_gui.train.measure import Epoch, Figures
 
-STATE_NAME = "training.pt"
+STATE_NAME = TRAINING_NAME
 FORMAT = 1
 
 
@@ -33,14 +34,14 @@ class Identity:
         """In words, what tells this one from another."""
         names = sorted(self.recipe.keys() | other.recipe.keys())
         found = [
-            f"{name} {self.recipe.get(name)} in place of {other.recipe.get(name)}"
+            f"{name} is {self.recipe.get(name)}, not {other.recipe.get(name)}"
             for name in names
             if self.recipe.get(name) != other.recipe.get(name)
         ]
         if self.pictures != other.pictures:
             found.append("other pictures or classes")
         if self.device != other.device:
-            found.append(f"{self.device} in place of {other.device}")
+            found.append(f"it runs on {self.device}, not {other.device}")
         return ", ".join(found)
 
 

@@ -184,7 +184,7 @@ def test_one_class_spelled_in_two_ways_of_unicode_is_one(tmp_path: Path) -> None
     for form in ("NFC", "NFD"):
         save(tmp_path / form / unicodedata.normalize(form, "café") / f"{form}.png", drawing(ord(form[-1])))
     save(tmp_path / "NFC" / "bar" / "1.png", drawing(1))
-    assert read([tmp_path], AS_TRAINED, silent).classes == ("bar", "café")
+    assert read([tmp_path / "NFC", tmp_path / "NFD"], AS_TRAINED, silent).classes == ("bar", "café")
 
 
 def test_reserved_contents_need_no_classes(root: Path, tmp_path: Path) -> None:
@@ -392,3 +392,43 @@ def _session(leader: int) -> list[str]:
         if int(fields[3]) == leader and fields[0] != "Z":
             lines.append(status.parent.name)
     return lines
+
+
+def test_a_class_in_two_places_of_one_folder_is_refused(tmp_path: Path) -> None:
+    """Photographs sorted by date within their classes; or the parts of a data set, one of which is for measuring."""
+    for seed, place in enumerate(("cat/2023/1.png", "cat/2024/1.png", "dog/2023/1.png", "dog/2024/1.png")):
+        save(tmp_path / "root" / place, drawing(seed))
+    for given in (tmp_path / "root", zipped(tmp_path / "root")):
+        with pytest.raises(MixerGuiError, match=r"A folder “2023” lies in .*cat.* and another one in .*dog"):
+            read([given], AS_TRAINED, silent)
+
+
+def test_a_class_in_two_folders_that_were_both_given_is_one(tmp_path: Path) -> None:
+    for seed, place in enumerate(("one/cat/1.png", "one/dog/1.png", "two/cat/1.png")):
+        save(tmp_path / place, drawing(seed))
+    found = read([tmp_path / "one", tmp_path / "two"], AS_TRAINED, silent)
+    assert (found.classes, found.labels.tolist()) == (("cat", "dog"), [0, 0, 1])
+
+
+def test_names_in_utf_8_are_read_as_such_whether_a_zip_says_so_or_not(tmp_path: Path) -> None:
+    for seed, place in enumerate(("Küche/1.png", "Hof/1.png")):
+        save(tmp_path / "root" / place, drawing(seed))
+    marked = zipped(tmp_path / "root")
+    data = bytearray(marked.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = data.find(signature)
+        while position >= 0:
+            flags = struct.unpack_from("<H", data, position + place)[0]
+            struct.pack_into("<H", data, position + place, flags & ~0x800)
+            position = data.find(signature, position + 4)
+    unmarked = tmp_path / "unmarked.zip"
+    unmarked.write_bytes(data)
+    with zipfile.ZipFile(unmarked) as archive:
+        assert any("K├╝che" in name for name in archive.namelist()), "the mark is still there"
+    assert read([unmarked], AS_TRAINED, silent).classes == ("Hof", "Küche")
+    assert read([marked], AS_TRAINED, silent).classes == ("Hof", "Küche")
+
+
+def test_folders_of_macos_for_its_own_use_are_no_classes(root: Path) -> None:
+    save(root / "__MACOSX" / "cat" / "1.png", drawing(50))
+    assert len(read([root], AS_TRAINED, silent).names) == 6
