@@ -110,9 +110,14 @@ def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
     if coarse is None:
         is_even = network.grid.rows % 2 == network.grid.columns % 2 == 0
         coarse = int(COARSE_SHARE * order.epochs) if is_even else 0
-    recipe = Recipe(network=network, epochs=order.epochs, coarse=coarse, held_out=held_out, seed=order.seed)
-    if order.batch is not None:
-        recipe = replace(recipe, batch=order.batch)
+    recipe = Recipe(
+        network=network,
+        epochs=order.epochs,
+        coarse=coarse,
+        batch=order.batch or LARGEST_BATCH,
+        held_out=held_out,
+        seed=order.seed,
+    )
     texts = {}
     for setting in order.settings:
         name, separator, text = setting.partition("=")

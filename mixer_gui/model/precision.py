@@ -18,7 +18,7 @@ def in_precision(model: MlpMixer, precision: Precision) -> MlpMixer:
     if precision == Precision.FP32:
         return model
     dtype = DTYPES[precision]
-    tensors = {name: tensor if _is_full(name) else tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    tensors = {name: tensor if is_full(name) else tensor.to(dtype) for name, tensor in model.state_dict().items()}
     with torch.device("meta"):
         rounded = MlpMixer(model.config)
     rounded.load_state_dict(tensors, strict=True, assign=True)
@@ -30,11 +30,12 @@ def added_bytes(rounded: MlpMixer) -> int:
 
     On a CPU the weights of channel mixing count twice: they are laid out once more when they are used.
     """
-    own = {name: each.nbytes for name, each in rounded.named_parameters() if not _is_full(name)}
+    own = {name: each.nbytes for name, each in rounded.named_parameters() if not is_full(name)}
     is_on_cpu = rounded.stem.proj.weight.device.type == "cpu"
     laid_out = (size for name, size in own.items() if is_on_cpu and ".mlp_channels." in name)
     return sum(own.values()) + sum(laid_out)
 
 
-def _is_full(name: str) -> bool:
+def is_full(name: str) -> bool:
+    """Whether a parameter or module of this name stays in fp32."""
     return any(part.startswith(FULL_PRECISION) for part in name.split("."))

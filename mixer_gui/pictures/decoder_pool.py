@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 MOST_DECODERS = 8  # each may take its limit of memory
 
 
+def cores_here() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def decoders_here() -> int:
     """One for each core this process may use, within reason."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_DECODERS)
+    return min(cores_here(), MOST_DECODERS)
 
 
 class DecoderPool:

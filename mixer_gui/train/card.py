@@ -20,6 +20,7 @@ CHART_NAME = "training.svg"
 UNKNOWN_DATA = (
     "What they are was not said. Their terms apply to what was learnt from them, too, and are not known here."
 )
+GELU_NAMES = {Gelu.EXACT: "exact", Gelu.TANH: "tanh"}  # in config.json, too
 LISTED = 1000  # classes that are named in the card
 
 ADDRESS = re.compile(r"https?://[\w\-./%?=&#~:+,;@]*[\w/]")
@@ -108,7 +109,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
 def _facts(config: MixerConfig, temperature: float, stored_bytes: int) -> str:
     height, width = config.image_size
     parameters = sum(math.prod(shape) for shape in parameter_shapes(config).values())
-    gelu = {Gelu.EXACT: "exact", Gelu.TANH: "tanh"}[config.gelu]
+    gelu = GELU_NAMES[config.gelu]
     return _table(
         (
             ("", ""),

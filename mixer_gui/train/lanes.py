@@ -9,7 +9,6 @@ norms and head. Gradients are summed in fp32 in a fixed order, so the result doe
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, cast
@@ -19,11 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from mixer_gui.model.mixer import MlpMixer
+from mixer_gui.model.precision import is_full
+from mixer_gui.pictures.decoder_pool import cores_here
 from mixer_gui.records import Preprocessing
 from mixer_gui.train.augment import Draw, plain, shrunk, vary
 
 CACHED_BYTES = 3 * 2**20  # of the largest intermediate result of a part, on a CPU
-FULL_PRECISION = ("norm", "norm1", "norm2", "head")  # modules
 LARGEST_PART = 1024  # pictures, on a GPU
 
 
@@ -46,7 +46,7 @@ class Lanes:
         self._weights = list(model.parameters())
         first = copy.deepcopy(model).to(device=device, dtype=torch.bfloat16)
         for name, module in first.named_modules():
-            if name.rpartition(".")[2] in FULL_PRECISION:
+            if is_full(name):
                 module.float()
         self._networks = [first, *(_sharing(first) for _ in range(self.count - 1))]
         self._copies = [list(network.parameters()) for network in self._networks]
@@ -128,9 +128,7 @@ def _loss(
 
 def lanes_here(device: torch.device) -> int:
     """One for each core that this process may use; one on a GPU."""
-    if device.type != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores_here() if device.type == "cpu" else 1
 
 
 def part_size(model: MlpMixer, device: torch.device) -> int:

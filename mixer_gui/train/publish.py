@@ -19,19 +19,19 @@ from torch import Tensor
 from mixer_gui import __version__
 from mixer_gui.classes import TABLES, known_names
 from mixer_gui.model.config import MixerConfig
+from mixer_gui.model.description import WEIGHT_NAMES
 from mixer_gui.model.hub_config import CONFIG_NAME
 from mixer_gui.model.mixer import MlpMixer
-from mixer_gui.records import Gelu, MixerGuiError
-from mixer_gui.train.card import CHART_NAME, Provenance, card
+from mixer_gui.records import MixerGuiError
+from mixer_gui.train.card import CHART_NAME, GELU_NAMES, Provenance, card
 from mixer_gui.train.chart import chart
 from mixer_gui.train.measure import COLDEST, HOTTEST
 from mixer_gui.train.recipe import Recipe
 
 __all__ = ["Provenance", "publish"]
 
-WEIGHTS_NAME = "model.safetensors"
+WEIGHTS_NAME = WEIGHT_NAMES[0]
 CARD_NAME = "README.md"
-GELU_NAMES = {Gelu.EXACT: "exact", Gelu.TANH: "tanh"}
 
 
 def publish(

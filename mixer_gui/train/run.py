@@ -80,6 +80,7 @@ class Training:
             device=device.type,
         )
         self.history: tuple[Epoch, ...] = ()
+        self._logits: Tensor | None = None  # of the averaged weights as they are, once they were asked for
         if before is not None:
             self._go_on(before)
 
@@ -134,9 +135,14 @@ class Training:
             yield epoch
 
     def held_out_logits(self) -> tuple[Tensor, Tensor]:
-        """Logits (n, classes) of the averaged weights on the held-out pictures, and their classes (n,)."""
-        pixels = self._pixels[self._held_out]
-        return self._lanes.logits(self.average, pixels, self.recipe.preprocessing), self._labels[self._held_out].cpu()
+        """Logits (n, classes) of the averaged weights on the held-out pictures, and their classes (n,).
+
+        Asked again before the next step, they are not computed again.
+        """
+        if self._logits is None:
+            pixels = self._pixels[self._held_out]
+            self._logits = self._lanes.logits(self.average, pixels, self.recipe.preprocessing)
+        return self._logits, self._labels[self._held_out].cpu()
 
     def _network(self, epoch: int) -> MixerConfig:
         """What learns in epoch `epoch`."""
@@ -176,6 +182,7 @@ class Training:
                 )
             self._lanes.each(*(optimiser.step for optimiser in self._optimisers))
             self._average.update_parameters(self.model)
+            self._logits = None
             self._lanes.take_over()
             share = self._share(number - 1 + step / self._steps, COARSE_TIME)
             yield Step(number, step, self._steps, loss, share)
