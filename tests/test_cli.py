@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 import skimage.data
 from PIL import Image
+
+from mixer_gui import logs
 
 # Small pictures and small models: a second of threads fighting over two cores is longer than the work.
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": ""}
@@ -77,10 +80,14 @@ def finished_before_ctrl_c(arguments: Sequence[str], **environment: str) -> list
     with running.stdout, running.stderr:
         begin = [running.stdout.readline() for _ in range(3)]
         os.killpg(running.pid, signal.SIGINT)
+        watchdog = threading.Timer(60, running.send_signal, (signal.SIGABRT,))
+        watchdog.start()
         output = "".join(begin) + running.stdout.read()
         errors = running.stderr.read()
-    assert running.wait(timeout=60) == 130
-    assert errors == ""
+    code = running.wait(timeout=60)
+    watchdog.cancel()
+    stacks = [path.read_text() for path in logs.folder().glob("*.crash")]
+    assert (code, errors) == (130, ""), stacks
     finished: list[dict[str, Any]] = (
         json.loads(output) if "--json" in arguments else [json.loads(line) for line in output.splitlines()]
     )

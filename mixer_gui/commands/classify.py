@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mixer_gui.commands.interrupts import Interrupts
 from mixer_gui.commands.output import Format, Writer, say
 from mixer_gui.commands.video import is_video, sampled
 from mixer_gui.pictures.decoder_pool import DecoderPool
@@ -91,12 +92,17 @@ def run(order: Order) -> int:
             say(notice)
         if ready.info.assumed:
             say(assumed_line(ready.info))
-        with closing(_results(order, sources, decoders, engine, ready)) as results:
+        with Interrupts() as stop, closing(_results(order, sources, decoders, engine, ready, stop)) as results:
             return _print_all(order, results, sources)
 
 
 def _results(
-    order: Order, sources: list[FileSource], decoders: DecoderPool, engine: Engine, ready: ModelReady
+    order: Order,
+    sources: list[FileSource],
+    decoders: DecoderPool,
+    engine: Engine,
+    ready: ModelReady,
+    stop: Interrupts,
 ) -> Generator[Result, None, None]:
     """A result for each picture and each sampled frame, in order; decoders and passes work ahead."""
     from mixer_gui.engine.passes import side_by_side
@@ -120,9 +126,9 @@ def _results(
                     return
                 source, picture = pending[0]
                 if picture is None:
-                    yield from classify.video(source, passes)
+                    yield from classify.video(source, passes, stop)
                 else:
-                    yield classify.told(*picture.answer.result())
+                    yield classify.told(*stop.result(picture.answer))
                 pending.popleft()
         finally:  # who stops early waits for no picture
             for _, picture in pending:
@@ -198,12 +204,13 @@ class _Classify:
                 say(f"{place(result)}: {notice}")
         return result
 
-    def video(self, source: FileSource, passes: _Passes | _Batches) -> Iterator[Result]:
+    def video(self, source: FileSource, passes: _Passes | _Batches, stop: Interrupts) -> Iterator[Result]:
         """Each frame by itself, nothing averaged; then, where the video broke off, an error without a time."""
         frames = sampled(source.path, self._order.every_s, self._info.preprocessing, Framing())
         with closing(frames):
             try:
                 for moment, decoded in frames:
+                    stop.check()
                     yield self.told(*passes.run(moment, decoded))
             except Exception as error:
                 yield self._failure(source, error)

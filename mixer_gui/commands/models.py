@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from mixer_gui.commands.interrupts import Interrupts
 from mixer_gui.commands.output import say
 from mixer_gui.hub import store
 from mixer_gui.hub.catalogue import CATALOGUE
@@ -21,6 +22,7 @@ from mixer_gui.hub.lookup import look_up
 from mixer_gui.hub.repository import parse
 from mixer_gui.records import (
     WEIGHT_SUFFIXES,
+    Cancelled,
     DownloadProgress,
     MixerGuiError,
     RepositoryRef,
@@ -99,14 +101,16 @@ def pull(ref: RepositoryRef) -> Pulled:
     """
     hub = Hub()
     is_begun = bool(matching(ref))
-    with _progress() as progressed:
-        download = Download(hub, ref, progressed=progressed)
+    with Interrupts() as stop, _progress() as progressed:
+        download = Download(hub, ref, cancelled=stop.noted, progressed=progressed)
         try:
-            found = None if is_begun else look_up(hub, ref, describe())
+            found = None if is_begun else look_up(hub, ref, describe(), cancelled=stop.noted)
             if found is not None and not found.can_download:
                 raise MixerGuiError(found.sentence)
             pulled = download.run()
             describe().snapshot(pulled.path, ref.repository)
+        except Cancelled:
+            raise KeyboardInterrupt from None
         except Exception as error:
             raise explained(error, ref, hub) from error
     say(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from mixer_gui.commands.interrupts import Interrupts
 from mixer_gui.commands.output import say
 from mixer_gui.engine.device import choose_device, processor_name, ran_out_of_gpu_memory
 from mixer_gui.model.config import MixerConfig
@@ -68,8 +69,8 @@ def run(order: Order) -> Path:
     if order.out.resolve() in {path.resolve() for path in order.paths}:
         raise MixerGuiError(f"“{order.out}” holds the pictures. Choose another folder for the model (--out).")
     _make(order.out)
-    with _alone(order.out):
-        pictures = _pictures(order, _recipe(order, order.network, held_out=0))
+    with _alone(order.out), Interrupts() as stop:
+        pictures = _pictures(order, _recipe(order, order.network, held_out=0), stop)
         recipe = _fitting(order, pictures)
         device, told = choose_device(order.device)
         if device.type == "mps":  # bf16 was never tried there
@@ -81,7 +82,7 @@ def run(order: Order) -> Path:
                     f"a time; {training.held_out:,} held out. {told.reason}"
                 )
                 name = told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}"
-                _learn(order, training, pictures, name)
+                _learn(order, training, pictures, name, stop)
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
@@ -163,9 +164,9 @@ def _alone(folder: Path) -> Iterator[None]:
             folder.rmdir()
 
 
-def _pictures(order: Order, recipe: Recipe) -> PictureSet:
+def _pictures(order: Order, recipe: Recipe, stop: Interrupts) -> PictureSet:
     """Read, and proved not to hold what is reserved."""
-    with _bar("reading") as told:
+    with _bar("reading", stop) as told:
         pictures = read(order.paths, recipe.preprocessing, told)
     for name, why in pictures.skipped[:TOLD_SKIPPED]:
         say(f"Left out: {name}: {why}")
@@ -173,7 +174,7 @@ def _pictures(order: Order, recipe: Recipe) -> PictureSet:
         say(f"{len(pictures.skipped):,} pictures that cannot be decoded are left out in all.")
     if not order.reserved:
         return pictures
-    with _bar("comparing") as told:
+    with _bar("comparing", stop) as told:
         reserved = contents(order.reserved, recipe.preprocessing, told)
     if not order.leave_out_shared:
         refuse_shared(pictures, reserved)
@@ -184,7 +185,7 @@ def _pictures(order: Order, recipe: Recipe) -> PictureSet:
     return without(pictures, [index for index, _ in shared])
 
 
-def _learn(order: Order, training: Training, pictures: PictureSet, device: str) -> None:
+def _learn(order: Order, training: Training, pictures: PictureSet, device: str, stop: Interrupts) -> None:
     """All epochs that are left. After each: a row of the table, the chart and, unless it was coarse, the model."""
     done, planned = len(training.history), training.recipe.epochs
     if done:
@@ -193,7 +194,7 @@ def _learn(order: Order, training: Training, pictures: PictureSet, device: str) 
     for epoch in training.history:
         say(row(epoch))
     is_written = False
-    with _bar("training") as told:
+    with _bar("training", stop) as told:
         for event in training.epochs():
             if isinstance(event, Epoch):
                 say(row(event))
@@ -245,10 +246,10 @@ def _publish(order: Order, training: Training, pictures: PictureSet, device: str
 
 
 @contextmanager
-def _bar(description: str) -> Iterator[Told]:
-    """A bar with the time left where stderr is a terminal; else a line every half minute."""
+def _bar(description: str, stop: Interrupts) -> Iterator[Told]:
+    """A bar with the time left where stderr is a terminal; else a line every half minute. Here Ctrl-C is seen to."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield _lines(description)
+        yield _lines(description, stop)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -258,17 +259,19 @@ def _bar(description: str) -> Iterator[Told]:
         task = progress.add_task(description, total=None)
 
         def told(done: float, total: float) -> None:
+            stop.check()
             progress.update(task, completed=done, total=total)
 
         yield told
 
 
-def _lines(description: str) -> Told:
+def _lines(description: str, stop: Interrupts) -> Told:
     began = last = time.monotonic()
     first: float | None = None
 
     def told(done: float, total: float) -> None:
         nonlocal last, first
+        stop.check()
         now = time.monotonic()
         if first is None:
             first = done
