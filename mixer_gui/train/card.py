@@ -66,7 +66,7 @@ def card(recipe: Recipe, labels: Sequence[str], temperature: float, made: Proven
         f"{__version__}, which opens this folder.\n",
         _facts(config, temperature, stored_bytes),
         "## Measured\n",
-        _measured(temperature, made),
+        _measured(temperature, made, len(labels)),
         "## Training\n",
         _training(recipe, made),
         "## Limits\n",
@@ -132,15 +132,16 @@ def _facts(config: MixerConfig, temperature: float, stored_bytes: int) -> str:
     )
 
 
-def _measured(temperature: float, made: Provenance) -> str:
+def _measured(temperature: float, made: Provenance, classes: int) -> str:
     if made.before is None or made.after is None:
         return "Nothing was measured: no pictures were held out of the training.\n"
     before, after = made.before, made.after
+    top5 = [("top-5", _percent(before.top5), _percent(after.top5))] if classes > 5 else []  # else it says nothing
     figures = _table(
         (
             (f"{before.count:,} held-out pictures", "temperature 1", f"temperature {temperature:.4g}"),
             ("top-1", _percent(before.top1), _percent(after.top1)),
-            ("top-5", _percent(before.top5), _percent(after.top5)),
+            *top5,
             ("cross-entropy, nats", f"{before.loss:.4f}", f"{after.loss:.4f}"),
             (
                 f"expected calibration error, {BINS} bins",
@@ -207,5 +208,5 @@ def _percent(share: float) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
+        return f"{seconds:.0f} second{'s' if round(seconds) != 1 else ''}"
     return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

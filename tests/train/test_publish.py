@@ -25,7 +25,7 @@ from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.mixer import MlpMixer
 from mixer_gui.records import Gelu, MixerGuiError, ModelRef
 from mixer_gui.resources import default_model
-from mixer_gui.train.card import plain
+from mixer_gui.train.card import card, plain
 from mixer_gui.train.measure import Epoch, Figures
 from mixer_gui.train.publish import Provenance, class_labels, mlp_ratio, publish
 from mixer_gui.train.recipe import Recipe
@@ -253,7 +253,6 @@ def test_card_tells_figures_recipe_and_terms(published: Published) -> None:
         "12.00 %",
         "3.75 %",
         "50.00 %",
-        "90.00 %",
         "1.1250",
         "temperature 0.8",
         "a grid of 4×4",
@@ -289,6 +288,14 @@ def test_card_without_held_out_pictures_claims_no_figures(published: Published) 
 def test_card_whose_data_were_not_told_says_that_terms_are_not_known(published: Published) -> None:
     made = Provenance(device="a", seconds=1, pictures=2, history=(), before=None, after=None)
     assert "not known here" in card_of(published(made=made))[1]
+
+
+def test_card_tells_top5_only_where_it_can_be_wrong_and_counts_one_second(tmp_path: Path) -> None:
+    wanted = replace(MADE, seconds=1.2)
+    for count in (5, 6):
+        text = card(Recipe(network=tiny_config(num_classes=count)), tuple("abcdef"[:count]), 1.0, wanted, 1000)
+        assert ("| top-5 | 90.00 % |" in text) == (count == 6)
+        assert "in 1 second on" in text
 
 
 def test_no_name_and_no_words_break_the_card(published: Published) -> None:
