@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 import tempfile
@@ -17,12 +18,15 @@ from filelock import FileLock, Timeout
 from mixer_gui.commands.interrupts import Interrupts
 from mixer_gui.commands.output import say
 from mixer_gui.engine.device import choose_device, processor_name, ran_out_of_gpu_memory
+from mixer_gui.model.checkpoint import Checkpoint, load_checkpoint
 from mixer_gui.model.config import MixerConfig
 from mixer_gui.model.hub_config import CONFIG_NAME
-from mixer_gui.records import DevicePreference, MixerGuiError
+from mixer_gui.model.mixer import MlpMixer
+from mixer_gui.records import CheckpointInfo, DevicePreference, MixerGuiError, ModelRef
 from mixer_gui.train.card import CHART_NAME, UNKNOWN_DATA, Provenance
 from mixer_gui.train.chart import chart, heading, history_csv, row
 from mixer_gui.train.holdout import refuse_shared, shared_with, spare, without
+from mixer_gui.train.initial import begun
 from mixer_gui.train.measure import Epoch, figures, fit_temperature
 from mixer_gui.train.publish import CARD_NAME, WEIGHTS_NAME, publish
 from mixer_gui.train.reading import PictureSet, contents, read
@@ -35,6 +39,7 @@ HELD_OUT_SHARE = 0.05  # of the pictures, where nothing is said
 MOST_HELD_OUT = 5000
 SMALL_HELD_OUT, SMALL_HELD_OUT_SHARE = 1000, 0.2  # up to so many a larger share, or a few would decide
 LARGEST_BATCH, SMALLEST_BATCH, LEAST_STEPS = 256, 8, 8  # an epoch has at least so many steps
+KEEPING = 0.1  # of the learning rates, where the weights know something already
 LEAST_CALIBRATED = 50  # held-out pictures: of fewer, a temperature says more about them than about the network
 TABLE_NAME = "training.csv"
 TOLD_SKIPPED = 5
@@ -49,7 +54,8 @@ class Order:
 
     paths: tuple[Path, ...]
     out: Path
-    network: MixerConfig  # its number of classes is that of the pictures
+    network: MixerConfig | None  # its number of classes is that of the pictures; None: that of `origin`
+    origin: Path | None  # the model whose weights it begins with
     device: DevicePreference
     epochs: int
     coarse: int | None  # of them
@@ -70,19 +76,37 @@ def run(order: Order) -> Path:
         raise MixerGuiError(f"“{order.out}” holds the pictures. Choose another folder for the model (--out).")
     _make(order.out)
     with _alone(order.out), Interrupts() as stop:
-        pictures = _pictures(order, _recipe(order, order.network, held_out=0), stop)
-        recipe = _fitting(order, pictures)
+        origin = None if order.origin is None else _origin(order.origin)
+        pictures = _pictures(order, _recipe(order, origin, held_out=0), stop)
+        recipe = _fitting(order, origin, pictures)
         device, told = choose_device(order.device)
         if device.type == "mps":  # bf16 was never tried there
             device, told = choose_device(DevicePreference.CPU)
         try:
-            with Training(pictures, recipe, order.out, device) as training:
+            with Training(
+                pictures,
+                recipe,
+                order.out,
+                device,
+                begin_with=None if origin is None else origin.model(pictures.classes),
+            ) as training:
                 say(
                     f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, {recipe.batch} at "
                     f"a time; {training.held_out:,} held out. {told.reason}"
                 )
+                made = Provenance(
+                    device="",
+                    seconds=0.0,
+                    pictures=training.learnt,
+                    history=(),
+                    before=None,
+                    after=None,
+                    data=order.data or UNKNOWN_DATA,
+                    command=order.command,
+                    origin="" if origin is None else origin.info.name,
+                )
                 name = told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}"
-                _learn(order, training, pictures, name, stop)
+                _learn(order, training, pictures, replace(made, device=name), stop)
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
@@ -92,7 +116,34 @@ def run(order: Order) -> Path:
     return order.out
 
 
-def _fitting(order: Order, pictures: PictureSet) -> Recipe:
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A model whose weights a training begins with."""
+
+    checkpoint: Checkpoint
+    digest: str
+
+    @property
+    def info(self) -> CheckpointInfo:
+        return self.checkpoint.info
+
+    def model(self, classes: tuple[str, ...]) -> MlpMixer:
+        """For these classes, in this order."""
+        return begun(
+            self.checkpoint.model, len(classes), same_classes=classes in (self.info.names.wnids, self.info.names.labels)
+        )
+
+
+def _origin(path: Path) -> _Origin:
+    checkpoint = load_checkpoint(ModelRef(path))
+    content = hashlib.sha256()
+    for name, tensor in checkpoint.model.state_dict().items():
+        content.update(name.encode())
+        content.update(tensor.numpy().tobytes())
+    return _Origin(checkpoint, content.hexdigest())
+
+
+def _fitting(order: Order, origin: _Origin | None, pictures: PictureSet) -> Recipe:
     """The recipe for these pictures, where the user leaves something to them."""
     count = len(pictures.labels)
     held_out = order.held_out
@@ -102,12 +153,16 @@ def _fitting(order: Order, pictures: PictureSet) -> Recipe:
     batch = LARGEST_BATCH
     while batch > SMALLEST_BATCH and batch * LEAST_STEPS > count - held_out:
         batch //= 2
-    network = replace(order.network, num_classes=len(pictures.classes))
-    return _recipe(replace(order, batch=order.batch or batch), network, held_out=held_out)
+    return _recipe(replace(order, batch=order.batch or batch), origin, held_out=held_out, classes=len(pictures.classes))
 
 
-def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
+def _recipe(order: Order, origin: _Origin | None, *, held_out: int, classes: int | None = None) -> Recipe:
+    network = order.network if origin is None else origin.checkpoint.model.config
+    assert network is not None, "the command line gives one of both"
+    network = replace(network, num_classes=classes or network.num_classes)
     coarse = order.coarse
+    if coarse is None and origin is not None:
+        coarse = 0
     if coarse is None:
         is_even = network.grid.rows % 2 == network.grid.columns % 2 == 0
         coarse = int(COARSE_SHARE * order.epochs) if is_even else 0
@@ -119,6 +174,14 @@ def _recipe(order: Order, network: MixerConfig, *, held_out: int) -> Recipe:
         held_out=held_out,
         seed=order.seed,
     )
+    if origin is not None:
+        recipe = replace(
+            recipe,
+            origin=origin.digest,
+            origin_preprocessing=origin.info.preprocessing,
+            matrix_rate=recipe.matrix_rate * KEEPING,
+            other_rate=recipe.other_rate * KEEPING,
+        )
     texts = {}
     for setting in order.settings:
         name, separator, text = setting.partition("=")
@@ -185,7 +248,7 @@ def _pictures(order: Order, recipe: Recipe, stop: Interrupts) -> PictureSet:
     return without(pictures, [index for index, _ in shared])
 
 
-def _learn(order: Order, training: Training, pictures: PictureSet, device: str, stop: Interrupts) -> None:
+def _learn(order: Order, training: Training, pictures: PictureSet, made: Provenance, stop: Interrupts) -> None:
     """All epochs that are left. After each: a row of the table, the chart and, unless it was coarse, the model."""
     done, planned = len(training.history), training.recipe.epochs
     if done:
@@ -201,11 +264,11 @@ def _learn(order: Order, training: Training, pictures: PictureSet, device: str, 
                 _draw(training, order.out)
                 is_written = event.number > training.recipe.coarse
                 if is_written:
-                    _publish(order, training, pictures, device)
+                    _publish(order, training, pictures, made)
             else:
                 told(event.share, 1.0)
     if not is_written:  # it had ended before, and was killed or asked for again
-        _publish(order, training, pictures, device)
+        _publish(order, training, pictures, made)
     say(f"Done. Look at it: mixer-gui {shlex.quote(str(order.out))}; its card is README.md there.")
 
 
@@ -217,7 +280,7 @@ def _draw(training: Training, out: Path) -> None:
         say(f"Chart and table could not be written: {error.strerror}.")
 
 
-def _publish(order: Order, training: Training, pictures: PictureSet, device: str) -> None:
+def _publish(order: Order, training: Training, pictures: PictureSet, made: Provenance) -> None:
     """Temperature, figures, and the folder that the application opens."""
     temperature, before, after = 1.0, None, None
     if training.held_out:
@@ -231,15 +294,12 @@ def _publish(order: Order, training: Training, pictures: PictureSet, device: str
         training.recipe,
         pictures.classes,
         temperature,
-        Provenance(
-            device=device,
+        replace(
+            made,
             seconds=sum(epoch.seconds for epoch in training.history),
-            pictures=training.learnt,
             history=training.history,
             before=before,
             after=after,
-            data=order.data or UNKNOWN_DATA,
-            command=order.command,
         ),
         tag=order.name,
     )

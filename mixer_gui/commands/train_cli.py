@@ -24,11 +24,24 @@ def train(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model; what is half done lies there, too.")],
     variant_name: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--variant", help=f"Shape of the network: {MINI_NAME}, as the built-in one, or {' '.join(VARIANTS)}."
+            "--variant",
+            help=f"Shape of the network: {MINI_NAME}, as the built-in one, or {' '.join(VARIANTS)}. [default: mini]",
+            show_default=False,
         ),
-    ] = MINI_NAME,
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="OWNER/NAME|FOLDER|FILE",
+            help=(
+                "Begin with the weights of this model and learn at a tenth of the rates; its shape and preprocessing "
+                "stay. A repository on the Hub is fetched where it is not on disk yet."
+            ),
+        ),
+    ] = None,
     image_size: Annotated[int | None, typer.Option(min=1, help="Edge in pixels that the network sees.")] = None,
     patch_size: Annotated[int | None, typer.Option(min=1, help="Edge of a patch in pixels.")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Number of Mixer blocks.")] = None,
@@ -88,11 +101,15 @@ def train(
     """
     if getattr(sys, "frozen", False):  # torch's optimisers import its compiler, which is a tenth of the program
         _fail("Training needs parts of torch that the package leaves out. Install from source: see README.")
+    from mixer_gui.commands.models import checkpoint_path
     from mixer_gui.commands.train import Order, run
     from mixer_gui.train.recipe import MINI
 
     try:
-        shape = MINI if variant_name.lower() == MINI_NAME else variant(variant_name)
+        sizes = (image_size, patch_size, layers, channels, token_width, channel_width)
+        if origin is not None and (variant_name, *sizes) != (None,) * 7:
+            raise MixerGuiError("--from brings a shape of its own: leave --variant and all sizes out.")
+        shape = MINI if (variant_name or MINI_NAME).lower() == MINI_NAME else variant(variant_name or MINI_NAME)
         network = replace(
             shape,
             image_size=shape.image_size if image_size is None else (image_size, image_size),
@@ -106,7 +123,8 @@ def train(
             Order(
                 paths=tuple(paths),
                 out=out,
-                network=network,
+                network=network if origin is None else None,
+                origin=None if origin is None else checkpoint_path(origin),
                 device=device,
                 epochs=epochs,
                 coarse=coarse,

@@ -51,6 +51,7 @@ class Provenance:
     after: Figures | None
     data: str = UNKNOWN_DATA
     command: str = ""  # that made it, where there was one
+    origin: str = ""  # name of the model whose weights it began with
 
 
 def card(recipe: Recipe, labels: Sequence[str], temperature: float, made: Provenance, stored_bytes: int) -> str:
@@ -171,6 +172,8 @@ def _training(recipe: Recipe, made: Provenance) -> str:
         f"{plain(made.device)}, torch {torch.__version__}. {optimisers}; the weights are an exponential moving average "
         "over the steps.\n"
     ]
+    if made.origin:
+        parts.append(f"It began with the weights of {plain(made.origin)}, whose terms apply, too.\n")
     if made.command:
         parts.append(_code(made.command))
     rows = [(f"`{name}`", _setting(value)) for name, value in changeable(recipe).items()]

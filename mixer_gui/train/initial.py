@@ -26,6 +26,19 @@ def initialised(config: MixerConfig, seed: int) -> MlpMixer:
     return model
 
 
+@torch.no_grad()
+def begun(origin: MlpMixer, classes: int, *, same_classes: bool) -> MlpMixer:
+    """A copy of `origin` for so many classes; where they are not its own, the head begins with zeros."""
+    config = replace(origin.config, num_classes=classes)
+    tensors = dict(origin.state_dict())
+    if not same_classes:
+        tensors["head.weight"] = torch.zeros(classes, config.hidden_dim)
+        tensors["head.bias"] = torch.zeros(classes)
+    model = MlpMixer(config)
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return model
+
+
 def coarse(config: MixerConfig) -> MixerConfig:
     """The same network for pictures of half the edge: a quarter of the patches, and of the work."""
     height, width = config.image_size

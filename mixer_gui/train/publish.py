@@ -154,6 +154,7 @@ def _config(
             "device": made.device,
             "seconds": round(made.seconds, 1),
             "command": made.command,
+            "origin": made.origin,
             "pictures": made.pictures,
             "data": made.data,
             "recipe": asdict(recipe) | {"network": asdict(recipe.network) | {"gelu": GELU_NAMES[recipe.network.gelu]}},

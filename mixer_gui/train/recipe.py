@@ -63,6 +63,8 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     held_out: int = 5000  # pictures, as many of each class as can be, for every decision
     seed: int = 0
+    origin: str = ""  # digest of the weights that it begins with; empty: they are drawn
+    origin_preprocessing: Preprocessing | None = None  # of the model that these are from
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
@@ -86,12 +88,16 @@ class Recipe:
             raise MixerGuiError("Coarse epochs need an even number of patches along both edges.")
         if self.network.dropout or self.network.stochastic_depth:
             raise MixerGuiError("Dropout and stochastic depth draw from one generator for all threads; leave them out.")
+        if self.coarse and self.origin:
+            raise MixerGuiError("Weights that are there have the patches they have: no epoch can be coarse.")
         if self.warmup + self.decay > 1.0:
             raise MixerGuiError("warmup and decay are shares of one training: together at most 1.")
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How the trained checkpoint wants its pictures: the whole centre square, scaled as the application does."""
+        """How the trained checkpoint wants its pictures: as the one it began with, else the whole centre square."""
+        if self.origin_preprocessing is not None:
+            return self.origin_preprocessing
         return Preprocessing(
             input_size=self.network.image_size,
             mean=IMAGENET_MEAN,
@@ -135,7 +141,8 @@ def changeable(recipe: Recipe) -> dict[str, bool | int | float]:
 def described(recipe: Recipe) -> dict[str, str]:
     """Everything that decides the weights but the pictures, by name, as text."""
     network = {f"network.{each.name}": str(getattr(recipe.network, each.name)) for each in fields(recipe.network)}
-    return {name: str(value) for name, value in changeable(recipe).items()} | network
+    origin = {"origin": recipe.origin, "preprocessing": str(recipe.preprocessing)} if recipe.origin else {}
+    return {name: str(value) for name, value in changeable(recipe).items()} | network | origin
 
 
 def _parsed(text: str, like: float) -> bool | int | float:

@@ -54,8 +54,19 @@ class Training:
     epoch that was saved.
     """
 
-    def __init__(self, pictures: PictureSet, recipe: Recipe, folder: Path, device: torch.device) -> None:
-        """Raises MixerGuiError where `folder` holds another training, or there are too few pictures for a step."""
+    def __init__(
+        self,
+        pictures: PictureSet,
+        recipe: Recipe,
+        folder: Path,
+        device: torch.device,
+        *,
+        begin_with: MlpMixer | None = None,
+    ) -> None:
+        """`begin_with`: the weights that `recipe.origin` tells, on the CPU; None: they are drawn.
+
+        Raises MixerGuiError where `folder` holds another training, or there are too few pictures for a step.
+        """
         self.recipe = recipe
         self._folder = folder
         self._device = device
@@ -73,7 +84,8 @@ class Training:
         before = saved.load(folder)
         self._lane_count = None if before is None else before.lanes
         first = self._network(1 if before is None else len(before.history))
-        self._learn_with(initialised(first, recipe.seed).to(device))
+        drawn_or_given = initialised(first, recipe.seed) if begin_with is None else begin_with
+        self._learn_with(drawn_or_given.to(device))
         self._identity = saved.Identity(
             recipe=described(recipe),
             pictures=_digest(pictures),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +24,10 @@ from mixer_gui.train.recipe import MINI, Recipe
 from mixer_gui.train.run import Training
 from mixer_gui.train.state import STATE_NAME
 
+QUICK = ("--batch", "16", "--hold-out", "52", "--device", "cpu")
 TINY = (
     *("--image-size", "32", "--layers", "2", "--channels", "32", "--token-width", "16", "--channel-width", "64"),
-    *("--batch", "16", "--hold-out", "52", "--device", "cpu"),
+    *QUICK,
 )
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "QT_QPA_PLATFORM": ""}
 LIMIT_S = 120.0
@@ -109,6 +111,44 @@ def test_a_training_learns_what_its_pictures_show(crops: Path, tmp_path: Path) -
     assert history[-1]["held_out"]["top1"] >= 0.6, "of four photographs, chance would tell 0.25"
 
 
+def test_a_training_that_begins_with_a_model_is_at_once_as_good_and_goes_on(
+    crops: Path, trained: Path, tmp_path: Path
+) -> None:
+    """With its own classes, to begin with; the rates are so small that what is measured is what was there."""
+    arguments = (*QUICK, "--from", trained, "--set", "matrix_rate=0", "--set", "other_rate=0", "--set", "average=0")
+    done = train(crops, "--out", tmp_path, "--epochs", 2, *arguments)
+    assert done.returncode == 0, done.stderr
+    before, after = (torch.load(folder / STATE_NAME, weights_only=True) for folder in (trained, tmp_path))
+    first = before["history"][-1]["held_out"]
+    assert [each["held_out"]["top1"] for each in after["history"]] == [first["top1"]] * 2
+    assert after["history"][-1]["held_out"]["loss"] == pytest.approx(first["loss"], rel=1e-2)  # it was rounded to fp16
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["training"]["origin"] == load_checkpoint(ModelRef(trained)).info.name
+    assert (
+        f"began with the weights of {config['training']['origin']}".replace("_", "\\_")
+        in (tmp_path / "README.md").read_text()
+    )
+    again = train(crops, "--out", tmp_path, "--epochs", 2, *QUICK, "--from", trained)
+    assert again.returncode == 1
+    assert "holds another training" in again.stderr
+
+
+def test_other_classes_get_a_head_of_their_own_and_the_preprocessing_stays(
+    crops: Path, tiny_checkpoint: Callable[..., Path], tmp_path: Path
+) -> None:
+    """From a Hub folder with five other classes and pictures scaled to -1…1."""
+    origin = tiny_checkpoint(pretrained_cfg={"mean": [0.5] * 3, "std": [0.5] * 3, "crop_pct": 0.9})
+    done = train(crops, "--out", tmp_path / "out", "--epochs", 8, "--from", origin, *QUICK)
+    assert done.returncode == 0, done.stderr
+    info, before = (load_checkpoint(ModelRef(path)).info for path in (tmp_path / "out", origin))
+    assert info.preprocessing == before.preprocessing
+    assert (info.preprocessing.crop_pct, info.preprocessing.mean) == (0.9, (0.5, 0.5, 0.5))
+    assert (info.layers, info.channels, info.classes) == (before.layers, before.channels, 4)
+    assert set(info.names.labels) == set(PHOTOGRAPHS)
+    history = torch.load(tmp_path / "out" / STATE_NAME, weights_only=True)["history"]
+    assert history[-1]["training_loss"] < history[0]["training_loss"]
+
+
 def test_another_seed_gives_other_weights(crops: Path, trained: Path, tmp_path: Path) -> None:
     done = train(crops, "--out", tmp_path, "--epochs", 3, "--coarse", 1, *TINY, "--seed", 1)
     assert done.returncode == 0, done.stderr
@@ -181,6 +221,7 @@ def test_a_reserved_picture_among_the_training_pictures_is_refused_or_left_out(c
         (("--batch", "5000"), "fewer than one step takes"),
         (("--hold-out", "5000"), "of these 120 at most 116 can"),
         (("--variant", "S/17"), "no variant"),
+        (("--from", "nowhere/at all.pth"), "brings a shape of its own"),
         (("--patch-size", "7"), "cannot be cut into patches"),
         (("--set", "augmentation.aspect=0"), "at least 1"),
         (("--out", "/dev/null/there"), "Nothing can be written"),
