@@ -65,3 +65,14 @@ def test_what_is_described_tells_any_two_recipes_apart() -> None:
         Recipe(network=variant("S/16")),
     ]
     assert len({tuple(described(each).items()) for each in (recipe, *others)}) == 4
+
+
+def test_what_begins_with_a_model_has_its_preprocessing_and_no_coarse_epochs() -> None:
+    preprocessing = replace(Recipe(network=MINI).preprocessing, crop_pct=0.9, mean=(0.5, 0.5, 0.5))
+    begun = Recipe(network=MINI, origin="digest", origin_preprocessing=preprocessing)
+    assert begun.preprocessing == preprocessing
+    assert described(begun)["origin"] == "digest"
+    assert described(begun)["preprocessing"] != described(replace(begun, origin_preprocessing=None))["preprocessing"]
+    assert "origin" not in described(Recipe(network=MINI)), "trainings that began before there were origins go on"
+    with pytest.raises(MixerGuiError, match="no epoch can be coarse"):
+        replace(begun, coarse=1)
