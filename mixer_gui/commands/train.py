@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -94,19 +95,15 @@ def run(order: Order) -> Path:
                     f"{training.learnt:,} pictures of {len(pictures.classes)} classes to learn from, {recipe.batch} at "
                     f"a time; {training.held_out:,} held out. {told.reason}"
                 )
-                made = Provenance(
-                    device="",
-                    seconds=0.0,
+                made = partial(
+                    Provenance,
+                    device=told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}",
                     pictures=training.learnt,
-                    history=(),
-                    before=None,
-                    after=None,
                     data=order.data or UNKNOWN_DATA,
                     command=order.command,
                     origin="" if origin is None else origin.info.name,
                 )
-                name = told.name if device.type == "cuda" else f"{training.lanes} cores of {processor_name()}"
-                _learn(order, training, pictures, replace(made, device=name), stop)
+                _learn(order, training, pictures, made, stop)
         except RuntimeError as error:
             if not ran_out_of_gpu_memory(error):
                 raise
@@ -161,11 +158,9 @@ def _recipe(order: Order, origin: _Origin | None, *, held_out: int, classes: int
     assert network is not None, "the command line gives one of both"
     network = replace(network, num_classes=classes or network.num_classes)
     coarse = order.coarse
-    if coarse is None and origin is not None:
-        coarse = 0
     if coarse is None:
-        is_even = network.grid.rows % 2 == network.grid.columns % 2 == 0
-        coarse = int(COARSE_SHARE * order.epochs) if is_even else 0
+        can_be = origin is None and network.grid.rows % 2 == network.grid.columns % 2 == 0
+        coarse = int(COARSE_SHARE * order.epochs) if can_be else 0
     recipe = Recipe(
         network=network,
         epochs=order.epochs,
@@ -248,7 +243,9 @@ def _pictures(order: Order, recipe: Recipe, stop: Interrupts) -> PictureSet:
     return without(pictures, [index for index, _ in shared])
 
 
-def _learn(order: Order, training: Training, pictures: PictureSet, made: Provenance, stop: Interrupts) -> None:
+def _learn(
+    order: Order, training: Training, pictures: PictureSet, made: Callable[..., Provenance], stop: Interrupts
+) -> None:
     """All epochs that are left. After each: a row of the table, the chart and, unless it was coarse, the model."""
     done, planned = len(training.history), training.recipe.epochs
     if done:
@@ -280,8 +277,8 @@ def _draw(training: Training, out: Path) -> None:
         say(f"Chart and table could not be written: {error.strerror}.")
 
 
-def _publish(order: Order, training: Training, pictures: PictureSet, made: Provenance) -> None:
-    """Temperature, figures, and the folder that the application opens."""
+def _publish(order: Order, training: Training, pictures: PictureSet, made: Callable[..., Provenance]) -> None:
+    """Temperature, figures, and the folder that the application opens. `made` knows all but times and figures."""
     temperature, before, after = 1.0, None, None
     if training.held_out:
         logits, labels = training.held_out_logits()
@@ -294,8 +291,7 @@ def _publish(order: Order, training: Training, pictures: PictureSet, made: Prove
         training.recipe,
         pictures.classes,
         temperature,
-        replace(
-            made,
+        made(
             seconds=sum(epoch.seconds for epoch in training.history),
             history=training.history,
             before=before,
